@@ -1,0 +1,1 @@
+"""Figures, one per file: they draw tables that `rnnpipe.analysis` computed."""

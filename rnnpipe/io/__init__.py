@@ -1,0 +1,1 @@
+"""Artefacts on disk: the only modules that open result files."""

@@ -1,0 +1,186 @@
+"""HDF5 artefacts: one way to write, check and describe them.
+
+Every file has root attributes `kind`, `schema_version`, `settings` and `provenance` (JSON). Every dataset
+carries its axes as dimension labels, and `unit` and `description` as attributes, so that MATLAB, Julia and pandas read it
+without this package. A schema is a table from dataset name to `Field`; `group/*` stands for any name in a group.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rnnpipe.errors import ArtefactError
+from rnnpipe.files import whole
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Field:
+    """One dataset of a schema."""
+
+    axes: tuple[str, ...]
+    """Names of the axes; the same name has the same length throughout a file."""
+    dtypes: str
+    """Allowed numpy dtype kinds: f, i, u, b, S/O (text)."""
+    description: str
+    unit: str = ""
+    required: bool = True
+
+
+Schema = Mapping[str, Field]
+
+
+@contextlib.contextmanager
+def create(
+    path: str | Path, kind: str, settings: Mapping[str, Any], provenance: Mapping[str, str], **attributes: Any
+) -> Iterator[h5py.File]:
+    """Write a new artefact; it appears under its name only when it is whole."""
+    with whole(path) as tmp:
+        try:
+            with h5py.File(tmp, "w") as file:
+                file.attrs["kind"] = kind
+                file.attrs["schema_version"] = SCHEMA_VERSION
+                file.attrs["settings"] = json.dumps(settings, sort_keys=True)
+                file.attrs["provenance"] = json.dumps(dict(provenance), sort_keys=True)
+                for name, value in attributes.items():
+                    file.attrs[name] = value
+                yield file
+        except (RuntimeError, ValueError) as error:  # h5py's words for a failed write at close
+            if "write" in str(error) or "flush" in str(error) or "close" in str(error):
+                raise ArtefactError(f"{path}: cannot be written ({error}); free space or check the folder.") from None
+            raise
+
+
+def put(
+    group: h5py.Group,
+    name: str,
+    schema: Schema,
+    data: ArrayLike | None = None,
+    shape: tuple[int, ...] | None = None,
+    dtype: Any = None,
+    chunk_trials: int = 256,
+) -> h5py.Dataset:
+    """Create a dataset with its axes, unit and description; chunked along trials and compressed.
+
+    Args:
+        group: File (or group whose path prefixes `name` in the schema).
+        name: Name in the schema.
+        schema: Schema of the file.
+        data: Values to write, or None to create an empty dataset of `shape` and `dtype` to fill in chunks.
+        shape: Shape when there is no data yet.
+        dtype: Type when there is no data yet.
+        chunk_trials: Length of a chunk along the axis "trial".
+    """
+    field = lookup(schema, name)
+    if data is not None:
+        data = np.asarray(data)
+        shape, dtype = data.shape, data.dtype
+        if dtype.kind == "U":
+            data, dtype = data.astype(object), h5py.string_dtype()
+    assert shape is not None and len(shape) == len(field.axes), f"{name}: {shape} is not {field.axes}"
+    options: dict[str, Any] = {}
+    if shape and all(shape) and np.prod(shape) > 64:
+        chunks = tuple(min(n, chunk_trials) if a == "trial" else n for n, a in zip(shape, field.axes, strict=True))
+        options = {"chunks": chunks, "compression": "gzip", "compression_opts": 1, "shuffle": True}
+    dataset = group.create_dataset(name, shape=shape, dtype=dtype, data=data, **options)
+    for dimension, axis in zip(dataset.dims, field.axes, strict=True):
+        dimension.label = axis
+    dataset.attrs["unit"] = field.unit
+    dataset.attrs["description"] = field.description
+    return dataset
+
+
+def lookup(schema: Schema, name: str) -> Field:
+    """The field of a dataset name; exact names win over patterns."""
+    return schema[name] if name in schema else next(f for p, f in schema.items() if fnmatchcase(name, p))
+
+
+@contextlib.contextmanager
+def read(path: str | Path, kind: str, schema: Schema) -> Iterator[h5py.File]:
+    """Open an artefact for reading after checking its kind, version and every dataset of its schema.
+
+    Raises:
+        ArtefactError: Missing, not HDF5, truncated, of another kind or version, or with a dataset that is missing
+            or has the wrong type, number of axes or length.
+    """
+    path = Path(path)
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError:
+        raise ArtefactError(f"{path}: no such file.") from None
+    except IsADirectoryError:
+        raise ArtefactError(f"{path}: is a folder, expected a {kind} file (HDF5).") from None
+    except OSError as error:
+        reason = "no permission to read it" if isinstance(error, PermissionError) else "not a whole HDF5 file"
+        raise ArtefactError(f"{path}: {reason}; expected a {kind} file, make it again.") from None
+    with file:
+        try:
+            found = file.attrs.get("kind")
+            if found != kind:
+                what = f"a file of kind {found!r}" if isinstance(found, str) else "not a file of rnnpipe"
+                raise ArtefactError(f"{path}: is {what}, expected {kind!r}.")
+            version = file.attrs.get("schema_version")
+            if version != SCHEMA_VERSION:
+                raise ArtefactError(
+                    f"{path}: has schema version {version}, this rnnpipe reads {SCHEMA_VERSION}; make it again."
+                )
+            _check(file, path, schema)
+            yield file
+        except (OSError, RuntimeError, KeyError, TypeError) as error:
+            raise ArtefactError(f"{path}: is damaged ({_first_line(error)}); make it again.") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _check(file: h5py.File, path: Path, schema: Schema) -> None:
+    names: list[str] = []
+    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    for pattern, field in schema.items():
+        if field.required and not any(fnmatchcase(n, pattern) for n in names):
+            raise ArtefactError(f"{path}: has no dataset {pattern!r}, expected {field.description}; make it again.")
+    lengths: dict[str, tuple[int, str]] = {}
+    for name in names:
+        try:
+            field = lookup(schema, name)
+        except StopIteration:
+            continue  # more than the schema asks for is no harm
+        dataset = file[name]
+        axes = ", ".join(field.axes)
+        if dataset.ndim != len(field.axes):
+            raise ArtefactError(f"{path}: {name!r} has shape {dataset.shape}, expected ({axes}).")
+        if dataset.dtype.kind not in field.dtypes:
+            raise ArtefactError(f"{path}: {name!r} has type {dataset.dtype}, expected one of {field.dtypes!r}.")
+        for axis, length in zip(field.axes, dataset.shape, strict=True):
+            known, where = lengths.setdefault(axis, (length, name))
+            if known != length and not axis.endswith("*"):
+                raise ArtefactError(
+                    f"{path}: {name!r} has {length} along {axis!r} where {where!r} has {known}; the file is"
+                    " inconsistent, make it again."
+                )
+
+
+def attributes(file: h5py.File) -> dict[str, Any]:
+    """Root attributes as plain values, JSON ones decoded."""
+    plain: dict[str, Any] = {}
+    for name, value in file.attrs.items():
+        if name in ("settings", "provenance"):
+            value = json.loads(value)
+        elif isinstance(value, np.ndarray):
+            value = value.tolist()
+        elif isinstance(value, np.generic):
+            value = value.item()
+        plain[name] = value
+    return plain

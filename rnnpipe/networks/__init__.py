@@ -1,0 +1,1 @@
+"""Recurrent networks: settings, initial weights, reference equations and the engines that run them fast."""

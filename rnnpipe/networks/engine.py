@@ -1,0 +1,296 @@
+"""Fast engine of the reward-learning networks on the CPU.
+
+The rollout is the forward pass: what it records is what the gradient needs, nothing is simulated twice, no trial
+beyond its end. Input projections and weight gradients are single matrix products over all steps; only the
+recurrence itself is stepped, in `kernels`. `engine_torch` does the same on any torch device.
+
+Arrays are packed (see `kernels`); what leaves the engine is (time, trial).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rnnpipe.errors import TrainingError
+from rnnpipe.networks import kernels
+from rnnpipe.networks.draws import Draws
+from rnnpipe.trials import Trials
+
+Array = NDArray[np.floating]
+Grads = dict[str, Tensor]
+
+BLOCK = 32
+"""Steps whose noise and input projections are made at once; some are in vain when the last trial ends earlier."""
+
+
+@dataclass
+class Episode:
+    """What happened in a batch of trials, dense, and the engine's records of it."""
+
+    actions: Tensor
+    """Action taken, -1 after the end, (n_steps, n_trials)."""
+    rewards: Tensor
+    """Discounted rewards, 0 after the end, (n_steps, n_trials)."""
+    mask: Tensor
+    """1 while the trial was going on, 0 after, (n_steps, n_trials)."""
+    record: object
+    """Engine's own."""
+
+
+@dataclass
+class ValuePass:
+    """Predicted returns, (n_steps, n_trials), 0 after the end, and the engine's records."""
+
+    value: Tensor
+    record: object
+
+
+@dataclass
+class _Packed:
+    """Packed records of one network; `rows` is the number of (step, trial) pairs that happened."""
+
+    n_steps: int
+    rows: int
+    start: NDArray[np.int64]
+    step: NDArray[np.int64]
+    trial: NDArray[np.int64]
+    prev: NDArray[np.int64]
+    action: NDArray[np.int64]
+    x: Array
+    r: Array
+    lam: Array
+    gam: Array
+    s: Array
+    d: Array
+    z: Array
+    inputs: Array | None = None
+    kept: bool = True
+
+
+def _numpy(tensor: Tensor) -> Array:
+    array: Array = tensor.detach().numpy()
+    return array
+
+
+class CpuEngine:
+    """Rollouts, value predictions and gradients on the CPU.
+
+    Args:
+        alpha: dt / tau.
+        noise_sd: SD of a step's recurrent noise, sqrt(2 tau / dt * var_rec), of the policy network.
+        value_noise_sd: The same of the value network.
+        dtype: torch.float32, or torch.float64 for tests.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(
+        self, alpha: float, noise_sd: float, value_noise_sd: float, dtype: torch.dtype = torch.float32
+    ) -> None:
+        self.dtype = dtype
+        self._type = np.dtype(str(dtype).removeprefix("torch."))
+        self._alpha = self._type.type(alpha)
+        self._noise_sd, self._value_noise_sd = noise_sd, value_noise_sd
+
+    # -- policy ---------------------------------------------------------------------------------------------
+
+    def rollout(self, policy: Mapping[str, Tensor], trials: Trials, draws: Draws, gradient: bool = True) -> Episode:
+        """Let the policy act on a batch of trials.
+
+        Args:
+            policy: Effective weights of the policy network.
+            trials: The batch.
+            draws: Random numbers.
+            gradient: Keep what `policy_gradient` needs.
+
+        Raises:
+            TrainingError: The policy became NaN or infinite.
+        """
+        w = {name: _numpy(value) for name, value in policy.items()}
+        n_steps, n_trials, n_units = trials.n_steps, trials.n_trials, len(w["x0"])
+        rows, n_actions = n_steps * n_trials, trials.n_actions
+        kept = rows if gradient else 0
+        p = _Packed(
+            n_steps=0,
+            rows=0,
+            start=np.zeros(n_steps + 1, np.int64),
+            step=np.empty(0, np.int64),
+            trial=np.empty(rows, np.int64),
+            prev=np.empty(rows, np.int64),
+            action=np.empty(rows, np.int64),
+            x=np.empty((rows, n_units), self._type),
+            r=np.empty((rows, n_units), self._type),
+            lam=np.empty((kept, n_units), self._type),
+            gam=np.empty((kept, n_units), self._type),
+            s=np.empty((kept, n_units), self._type),
+            d=np.empty((kept, n_units), self._type),
+            z=np.empty((rows, n_actions), self._type),
+            kept=gradient,
+        )
+        w_in_t, b_in = np.ascontiguousarray(w["w_in"].T), w["b_in"]
+        weights_t = [np.ascontiguousarray(w[k].T) for k in ("w_gates", "w_rec", "w_out")]
+        inputs = trials.inputs.astype(self._type, copy=False)
+        alive, t0 = np.arange(n_trials), 0
+        while t0 < n_steps and len(alive):
+            t1 = min(t0 + BLOCK, n_steps)
+            index = torch.from_numpy(alive)
+            noise = _numpy(draws.noise(t0, t1, index, n_units).mul(self._noise_sd))
+            uniform = _numpy(draws.uniform(t0, t1, index))
+            seen = inputs[t0:t1, alive]
+            drive = seen.reshape(-1, seen.shape[2]) @ w_in_t
+            drive += b_in
+            done, finite = kernels.rollout(
+                t0, t1, n_steps - 1, self._alpha, w["x0"], drive.reshape(t1 - t0, len(alive), -1), noise, uniform,
+                alive.copy(), trials.phase, trials.rewards, trials.stops, *weights_t, w["b_out"],
+                p.start, p.trial, p.prev, p.action, p.z, p.x, p.r, p.lam, p.gam, p.s, p.d, gradient,
+            )  # fmt: skip
+            if not finite:
+                raise TrainingError(f"the policy became NaN or infinite at step {t0 + done} of a trial.")
+            p.n_steps = t0 + done
+            ran = slice(p.start[p.n_steps - 1], p.start[p.n_steps])
+            last = p.trial[ran]
+            ended = trials.stops[trials.phase[p.n_steps - 1, last], last, p.action[ran]]
+            alive, t0 = last[~ended], p.n_steps
+        p.rows = int(p.start[p.n_steps])
+        for name in ("trial", "prev", "action", "x", "r", "z", "lam", "gam", "s", "d"):
+            setattr(p, name, getattr(p, name)[: p.rows])
+        p.step = np.repeat(np.arange(p.n_steps), np.diff(p.start[: p.n_steps + 1]))
+        if gradient:
+            p.inputs = inputs[p.step, p.trial]
+
+        dense = {name: np.zeros((n_steps, n_trials), self._type) for name in ("rewards", "mask")}
+        actions = np.full((n_steps, n_trials), -1, np.int64)
+        at = (p.step, p.trial)
+        actions[at] = p.action
+        dense["mask"][at] = 1
+        dense["rewards"][at] = trials.discount[p.step] * trials.rewards[trials.phase[at], p.trial, p.action]
+        return Episode(torch.from_numpy(actions), *map(torch.from_numpy, dense.values()), record=p)
+
+    def policy_gradient(self, policy: Mapping[str, Tensor], episode: Episode, advantage: Tensor) -> Grads:
+        """Gradient of -sum log pi(a_t) * advantage_t with respect to the effective weights.
+
+        Args:
+            policy: The weights of the rollout.
+            episode: A rollout with gradient=True.
+            advantage: Factor on each log-probability, (n_steps, n_trials).
+        """
+        p: _Packed = episode.record  # type: ignore[assignment]
+        assert p.kept, "the rollout kept no gradient"
+        d_logits = p.z * _numpy(advantage)[p.step, p.trial][:, None]
+        at = (np.arange(p.rows), p.action)
+        d_logits[at] -= _numpy(advantage)[p.step, p.trial]
+        gradient = self._gated_gradient(policy, p, d_logits)
+        first = p.start[1]
+        assert p.inputs is not None
+        d_in = torch.from_numpy(p.inputs[first:])
+        gradient["w_in"] = gradient.pop("pre").T @ d_in
+        return gradient
+
+    # -- value ----------------------------------------------------------------------------------------------
+
+    def value(
+        self, value: Mapping[str, Tensor], episode: Episode, draws: Draws, pairing: str = "learning"
+    ) -> ValuePass:
+        """Predicted return of every step that happened.
+
+        Args:
+            value: Effective weights of the value network, gated or linear.
+            episode: The rollout it looks at.
+            draws: Random numbers.
+            pairing: "learning": the state of step t has seen the rates and actions up to t - 1, so that the baseline does
+                not depend on the action it judges; "rollout": rates up to t and actions up to t - 1, the pairing
+                of the published value traces.
+        """
+        p: _Packed = episode.record  # type: ignore[assignment]
+        w = {name: _numpy(v) for name, v in value.items()}
+        n_policy = p.r.shape[1]
+        here = np.arange(p.rows)
+        source = np.where(p.prev < 0, 0, p.prev) if pairing == "learning" else here
+        acted = np.where(p.prev < 0, 0, p.prev)
+        if "w_rec" in w:
+            n_units = len(w["x0"])
+            drive = p.r @ w["w_in"][:, :n_policy].T
+            by_action = w["w_in"][:, n_policy:].T + w["b_in"]
+            step, trial = torch.from_numpy(p.step), torch.from_numpy(p.trial)
+            noise = _numpy(draws.value_noise(step, trial, n_units).mul(self._value_noise_sd))
+            empty = [np.empty((p.rows, n_units), self._type) for _ in range(6)]
+            v = _Packed(
+                p.n_steps, p.rows, p.start, p.step, p.trial, p.prev, p.action, *empty, z=np.empty((0, 0), self._type)
+            )
+            kernels.forward(
+                p.n_steps, self._alpha, w["x0"], drive, source, by_action, p.action, acted, noise, p.start, p.prev,
+                np.ascontiguousarray(w["w_gates"].T), np.ascontiguousarray(w["w_rec"].T),
+                v.x, v.r, v.lam, v.gam, v.s, v.d, True,
+            )  # fmt: skip
+        else:
+            r = np.concatenate([p.r[source], np.eye(w["w_out"].shape[1] - n_policy, dtype=self._type)[p.action[acted]]], 1)
+            r[: p.start[1]] = w["x0"]
+            none = np.empty((0, 0), self._type)
+            v = _Packed(p.n_steps, p.rows, p.start, p.step, p.trial, p.prev, p.action, none, r, *[none] * 4, z=none)
+        predicted = v.r @ w["w_out"][0] + w["b_out"]
+        v.inputs = p.r  # rates that drove it, by `source`
+        dense = torch.zeros(episode.mask.shape, dtype=self.dtype)
+        dense[torch.from_numpy(p.step), torch.from_numpy(p.trial)] = torch.from_numpy(predicted)
+        return ValuePass(dense, (v, source, acted))
+
+    def value_gradient(self, value: Mapping[str, Tensor], passed: ValuePass, d_value: Tensor) -> Grads:
+        """Gradient of a loss with respect to the effective weights, given its gradient in each predicted return."""
+        v, source, acted = passed.record  # type: ignore[misc]
+        d_out = _numpy(d_value)[v.step, v.trial][:, None]
+        if "w_rec" not in value:
+            first = v.start[1]
+            x0 = (d_out[:first] @ _numpy(value["w_out"])).sum(0)
+            grads = {"w_out": d_out.T @ v.r, "b_out": d_out.sum(0), "x0": x0}
+            return {name: torch.from_numpy(g) for name, g in grads.items()}
+        gradient = self._gated_gradient(value, v, d_out)
+        pre, first = gradient.pop("pre"), v.start[1]
+        rates = torch.from_numpy(v.inputs[source[first:]])
+        n_actions = value["w_in"].shape[1] - rates.shape[1]
+        acts = torch.from_numpy(np.eye(n_actions, dtype=self._type)[v.action[acted[first:]]])
+        gradient["w_in"] = torch.cat([pre.T @ rates, pre.T @ acts], 1)
+        return gradient
+
+    # -- shared ---------------------------------------------------------------------------------------------
+
+    def _gated_gradient(self, weights: Mapping[str, Tensor], p: _Packed, d_out: Array) -> Grads:
+        """Gradients of everything but the input weights; "pre" is dL/d(input of the step) of rows after step 0."""
+        w_out = _numpy(weights["w_out"])
+        carry = np.where(p.x > 0, d_out @ w_out, self._type.type(0))
+        first, n = p.start[1], p.x.shape[1]
+        pre = np.empty((p.rows - first, 3 * n), self._type)
+        d_state = np.empty((p.rows, n), self._type)
+        d_gates = np.empty((p.rows, 2 * n), self._type)
+        kernels.backward(
+            p.n_steps, self._alpha, p.start, p.prev, p.x, p.r, p.lam, p.gam, p.d, carry,
+            np.ascontiguousarray(_numpy(weights["w_gates"])), np.ascontiguousarray(_numpy(weights["w_rec"])),
+            d_state, d_gates,
+        )  # fmt: skip
+        pre[:, :n], pre[:, n:] = d_state[first:], d_gates[first:]
+        grads = {
+            "b_in": pre.sum(0),
+            "w_gates": d_gates[first:].T @ p.r[p.prev[first:]],
+            "w_rec": d_state[first:].T @ p.s[first:],
+            "w_out": d_out.T @ p.r,
+            "b_out": d_out.sum(0),
+            "x0": carry[:first].sum(0),
+            "pre": pre,
+        }
+        return {name: torch.from_numpy(g) for name, g in grads.items()}
+
+    def activity(self, episode: Episode, passed: ValuePass | None = None) -> dict[str, Array]:
+        """Dense records of a batch: policy rates, probabilities and, given a value pass, value rates."""
+        p: _Packed = episode.record  # type: ignore[assignment]
+        records = {"policy_rates": p.r, "probabilities": p.z}
+        if passed is not None:
+            records["value_rates"] = passed.record[0].r  # type: ignore[index]
+        dense = {}
+        for name, values in records.items():
+            dense[name] = np.zeros((*episode.mask.shape, values.shape[1]), self._type)
+            dense[name][p.step, p.trial] = values
+        return dense

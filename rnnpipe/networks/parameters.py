@@ -1,0 +1,150 @@
+"""Parameters of a network as views into one flat vector, and their initial values.
+
+Weights are stored w[to, from]; the input weights and biases have row blocks [state | lambda | gamma], the gate
+weights row blocks [lambda | gamma].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rnnpipe.networks.settings import GatedSettings, ValueSettings
+
+ORDER = ("w_in", "b_in", "w_gates", "w_rec", "w_out", "b_out", "x0")
+
+
+class Parameters(Mapping[str, Tensor]):
+    """Named tensors that are views into the one contiguous vector `flat`.
+
+    One vector makes the optimiser, the gradient norm and a checkpoint single operations.
+    """
+
+    def __init__(self, values: Mapping[str, Tensor]) -> None:
+        names = [name for name in ORDER if name in values]
+        self.flat = torch.cat([values[name].reshape(-1) for name in names])
+        self._views: dict[str, Tensor] = {}
+        start = 0
+        for name in names:
+            n = values[name].numel()
+            self._views[name] = self.flat[start : start + n].view(values[name].shape)
+            start += n
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._views[name]
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter(self._views)
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def zeros_like(self) -> Parameters:
+        """Zeros of the same names and shapes."""
+        return Parameters({name: torch.zeros_like(value) for name, value in self.items()})
+
+    def clone(self) -> Parameters:
+        """An independent copy."""
+        return Parameters(self)
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Parameters:
+        """A copy on another device or in another precision."""
+        return Parameters({name: value.to(device=device, dtype=dtype) for name, value in self.items()})
+
+    def mask_of(self, names: Iterable[str]) -> Tensor:
+        """1 in `flat` for entries of the named parameters, 0 elsewhere."""
+        chosen = set(names)
+        return torch.cat([torch.full((v.numel(),), float(n in chosen), dtype=v.dtype) for n, v in self.items()])
+
+
+def _connect(rng: np.random.RandomState, n_units: int, n_rows: int, k: int) -> NDArray[np.float64]:
+    """Mask (n_rows, n_units) with exactly `k` inputs per row; a fresh permutation per row."""
+    mask = np.zeros((n_rows, n_units))
+    for row in mask:
+        row[rng.permutation(n_units)[:k]] = 1
+    return mask
+
+
+def initial_gated(
+    settings: GatedSettings | ValueSettings,
+    n_inputs: int,
+    n_outputs: int,
+    seed: int,
+    input_scale: float,
+    b_out: float,
+) -> tuple[Parameters, dict[str, Tensor]]:
+    """Initial parameters of a gated network and its connection masks.
+
+    Draws in the published order from a legacy Mersenne Twister, so that a seed gives the published networks:
+    connections (w_rec, then the gates), input weights (normal times `input_scale`), magnitudes of recurrent
+    weights (Gamma of mean 1 and variance 1/4; gates first), their signs (gates first). Readout weights are 0, the
+    readout bias `b_out`, the initial state 0.5. Each masked recurrent block is scaled to the spectral radius.
+
+    Returns:
+        float32 parameters; masks {w_rec, w_gates} of 0 and 1, empty if every pair of units is connected.
+
+    Reference: Song, Yang & Wang (2017) eLife 6:e21492, Methods; the authors' code for the order of draws.
+    """
+    n, rng = settings.n_units, np.random.RandomState(seed)
+    masks: dict[str, NDArray[np.float64]] = {}
+    if settings.connection_probability < 1:
+        # the small constant keeps e.g. 0.29 * 100 from being cut to 28
+        k = max(1, int(settings.connection_probability * n + 1e-9))
+        masks["w_rec"] = _connect(rng, n, n, k)
+        masks["w_gates"] = _connect(rng, n, 2 * n, k)
+    w_in = input_scale * rng.normal(size=(n_inputs, 3 * n))
+    w_gates = rng.gamma(4.0, 0.25, size=(n, 2 * n))
+    w_rec = rng.gamma(4.0, 0.25, size=(n, n))
+    w_gates *= 2 * rng.randint(2, size=(n, 2 * n)) - 1
+    w_rec *= 2 * rng.randint(2, size=(n, n)) - 1
+    weights = {"w_gates": w_gates.T.copy(), "w_rec": w_rec.T.copy()}  # drawn [from, to], stored [to, from]
+    for name, w in weights.items():
+        mask = masks.get(name, np.ones_like(w))
+        for rows in (slice(0, n), slice(n, 2 * n))[: len(w) // n]:
+            radius = np.abs(np.linalg.eigvals((mask * w)[rows])).max()
+            w[rows] *= settings.spectral_radius / radius
+    values = {
+        "w_in": w_in.T,
+        "b_in": np.zeros(3 * n),
+        **weights,
+        "w_out": np.zeros((n_outputs, n)),
+        "b_out": np.full(n_outputs, b_out),
+        "x0": np.full(n, 0.5),
+    }
+    as_tensor = {name: torch.tensor(value, dtype=torch.float32) for name, value in values.items()}
+    return Parameters(as_tensor), {k: torch.tensor(m, dtype=torch.float32) for k, m in masks.items()}
+
+
+def initial_policy(
+    settings: GatedSettings, n_inputs: int, n_actions: int, seed: int
+) -> tuple[Parameters, dict[str, Tensor]]:
+    """Initial policy network; input weights have SD input_scale * sqrt(p * n_units) / n_inputs."""
+    scale = settings.input_scale * np.sqrt(settings.connection_probability * settings.n_units) / n_inputs
+    return initial_gated(settings, n_inputs, n_actions, seed, scale, b_out=0.0)
+
+
+def initial_value(
+    settings: ValueSettings, policy: GatedSettings, n_actions: int, seed: int, reward_abort: float
+) -> tuple[Parameters, dict[str, Tensor]]:
+    """Initial value network: it predicts `initial_value` everywhere.
+
+    Input weights have SD input_scale * sqrt(p * n) / (n + n_actions) with n the number of *policy* units, also
+    when the value network has another size (a convention of the published networks). A linear network has only
+    x0, which stands for its input at t = 0, and the readout.
+    """
+    b_out = reward_abort if settings.initial_value is None else settings.initial_value
+    n_inputs = policy.n_units + n_actions
+    if settings.kind == "linear":
+        values = {"w_out": torch.zeros(1, n_inputs), "b_out": torch.full((1,), b_out), "x0": torch.full((n_inputs,), 0.5)}
+        return Parameters(values), {}
+    scale = settings.input_scale * np.sqrt(settings.connection_probability * policy.n_units) / n_inputs
+    return initial_gated(settings, n_inputs, 1, seed, scale, b_out)
+
+
+def effective(parameters: Parameters, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights that act: mask * parameter where there is a mask."""
+    return {name: masks[name] * value if name in masks else value for name, value in parameters.items()}

@@ -1,0 +1,22 @@
+"""What made a file: code, versions and settings, without anything that differs between two equal runs."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from pathlib import Path
+
+from rnnpipe.fingerprint import Fingerprint, library_version
+
+LIBRARIES = ("h5py", "matplotlib", "numba", "numpy", "pandas", "scipy", "torch")
+
+
+def provenance(stage: str) -> dict[str, str]:
+    """Versions and the code hash of a stage (a module name below `rnnpipe.cli`)."""
+    try:
+        version = metadata.version("rnnpipe")
+    except metadata.PackageNotFoundError:
+        version = "checkout"
+    code = Fingerprint(Path(__file__).parents[1], "rnnpipe", libraries=LIBRARIES)(f"rnnpipe.cli.{stage}")
+    versions = {name: library_version(name) for name in LIBRARIES}
+    return {"rnnpipe": version, "stage": stage, "code": code, "python": platform.python_version(), **versions}

@@ -1,0 +1,172 @@
+"""What every trial-structured task shares: the time grid, the rule table and the sampling order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import model_validator
+
+from rnnpipe.settings import Settings, setting
+from rnnpipe.tasks._draws import Draw, Rng, draw
+from rnnpipe.trials import DECISION, FIXATE, OUTSIDE, PHASES, TIMEOUT, Trials
+
+Conditions = dict[str, NDArray[Any]]
+Bounds = Mapping[str, tuple[ArrayLike, ArrayLike]]
+
+
+class Task(Settings):
+    """A behavioural task: its fields are its settings (times in ms), its class attributes name its channels.
+
+    A subclass gives `variables` (what is drawn, in order), `bounds` (its periods in ms, among them "decision"),
+    `observe` (its inputs) and `judge` (rewards and correctness of the choices); `sample` does the rest. Outside
+    the decision period waiting (action 0) earns nothing and any other action ends the trial with `reward_abort`;
+    the last step ends the trial with `reward_timeout` whatever the action.
+    """
+
+    name: ClassVar[str]
+    reference: ClassVar[str]
+    input_names: ClassVar[tuple[str, ...]]
+    action_names: ClassVar[tuple[str, ...]]
+    factors: ClassVar[tuple[str, ...]]
+    """Variables that make the full factorial of conditions, fastest first."""
+    trials_per_update: ClassVar[int]
+    """Trials of one gradient step in the published protocol: the number of conditions."""
+    validation_trials: ClassVar[int]
+    stimulus_onset: ClassVar[str] = "stimulus"
+    """Period whose onset reaction times are measured from."""
+
+    dt: float = setting(10.0, "time step", "ms", gt=0)
+    tmax: float = setting(2750.0, "longest duration of a trial", "ms", gt=0)
+    var_in: float = setting(0.01, "input noise variance; a step's SD is sqrt(2 * 100 ms / dt * var_in)", ge=0)
+    reward_correct: float = setting(1.0, "reward of a correct choice")
+    reward_wrong: float = setting(0.0, "reward of a wrong choice")
+    reward_abort: float = setting(-1.0, "reward of an action outside the decision period, which ends the trial")
+    reward_timeout: float | None = setting(
+        None, "reward when the last step is reached; by default that of an abort"
+    )
+    abort_on_last_step: bool = setting(True, "end the trial at the last step, whatever the action")
+    tau_reward: float | None = setting(
+        None, "time constant of discounting from trial start; by default none", "ms", gt=0
+    )
+    min_decisions: float = setting(0.99, "training criterion: fraction of trials with a decision", ge=0, le=1)
+    min_correct: float = setting(0.8, "training criterion: fraction of decisions that are correct", ge=0, le=1)
+
+    TAU_IN: ClassVar[float] = 100.0
+    """Time constant (ms) that scales input noise: a constant of the published tasks, not the units' tau."""
+
+    @property
+    def n_steps(self) -> int:
+        """Number of steps t = 0 .. n_steps - 1, int(tmax / dt) + 1."""
+        return int(self.tmax / self.dt + 1e-9) + 1
+
+    @property
+    def sigma_step(self) -> float:
+        """Standard deviation of the input noise of one step."""
+        return math.sqrt(2 * self.TAU_IN * self.var_in / self.dt)
+
+    def variables(self) -> dict[str, Draw]:
+        """Drawn variables in drawing order."""
+        raise NotImplementedError
+
+    def bounds(self, conditions: Conditions) -> Bounds:
+        """Start and end of each period, ms, each a scalar or (n_trials,)."""
+        raise NotImplementedError
+
+    def observe(
+        self, inputs: NDArray[np.float32], conditions: Conditions, during: dict[str, NDArray[np.bool_]], rng: Rng
+    ) -> None:
+        """Write the observations into zeros of (n_steps, n_trials, n_inputs)."""
+        raise NotImplementedError
+
+    def judge(self, conditions: Conditions) -> tuple[NDArray[np.floating[Any]], NDArray[np.int8]]:
+        """Reward of each action as a choice and its correctness (1, 0, or -1), (n_trials, n_actions) each."""
+        raise NotImplementedError
+
+    def shortest_periods(self) -> dict[str, float]:
+        """Shortest possible duration of each period that is a setting, ms."""
+        raise NotImplementedError
+
+    def longest(self) -> float:
+        """End of the last period of the longest possible trial, ms."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _times_are_possible(self) -> Task:
+        for name, duration in self.shortest_periods().items():
+            if duration < self.dt:
+                raise ValueError(f"{name} can be {duration:g} ms, shorter than one step (dt = {self.dt:g} ms)")
+        if self.longest() > self.tmax:
+            raise ValueError(
+                f"the last period can end at {self.longest():g} ms, after tmax = {self.tmax:g} ms; raise tmax"
+                " or shorten a period"
+            )
+        return self
+
+    def steps(self, ms: ArrayLike) -> NDArray[np.int32]:
+        """First step at or after a time (ms): with it, step t is in [start, end) exactly when t * dt is."""
+        return np.ceil(np.asarray(ms, dtype=float) / self.dt - 1e-9).astype(np.int32)
+
+    def factorial(self) -> list[dict[str, Any]]:
+        """Every combination of the factors' values, first factor fastest."""
+        table: list[dict[str, Any]] = [{}]
+        variables = self.variables()
+        for name in self.factors:
+            values = variables[name].values  # type: ignore[attr-defined]
+            table = [row | {name: value} for value in values for row in table]
+        return table
+
+    def sample(self, rng: Rng, n_trials: int, **conditions: ArrayLike) -> Trials:
+        """Draw a batch of trials.
+
+        Args:
+            rng: Generator (vectorised draws) or legacy RandomState (the published, trial-by-trial order).
+            n_trials: Number of trials.
+            **conditions: Variables to fix, each one value or one per trial.
+
+        Raises:
+            SettingsError: A condition that the task does not have, or of the wrong length.
+        """
+        drawn = draw(self.variables(), rng, n_trials, conditions, f"task {self.name}")
+        n_steps, n_actions = self.n_steps, len(self.action_names)
+        t = np.arange(n_steps)[:, None]
+        periods, during = {}, {}
+        for period, (start, end) in self.bounds(drawn).items():
+            on, off = (np.broadcast_to(self.steps(x), n_trials) for x in (start, end))
+            periods[period] = np.stack([on, np.minimum(off, n_steps)], axis=1)
+            during[period] = (on <= t) & (t < off)
+
+        inputs = np.zeros((n_steps, n_trials, len(self.input_names)), dtype=np.float32)
+        self.observe(inputs, drawn, during, rng)
+
+        phase = np.where(during["decision"], DECISION, OUTSIDE).astype(np.uint8)
+        if self.abort_on_last_step:
+            phase[-1] = TIMEOUT
+        table = (len(PHASES), n_trials, n_actions)
+        rewards, stops, choices = np.zeros(table, np.float32), np.zeros(table, bool), np.zeros(table, bool)
+        waits = np.arange(n_actions) == FIXATE
+        rewards[OUTSIDE, :, ~waits], stops[OUTSIDE, :, ~waits] = self.reward_abort, True
+        value, correct = self.judge(drawn)
+        rewards[DECISION] = np.where(waits, 0.0, value)
+        stops[DECISION] = choices[DECISION] = ~waits
+        timeout = self.reward_abort if self.reward_timeout is None else self.reward_timeout
+        rewards[TIMEOUT], stops[TIMEOUT] = timeout, True
+
+        time = np.arange(n_steps) * self.dt
+        discount = np.ones(n_steps) if self.tau_reward is None else np.exp(-time / self.tau_reward)
+        return Trials(
+            task=self.name,
+            dt=self.dt,
+            inputs=inputs,
+            phase=phase,
+            rewards=rewards,
+            stops=stops,
+            choices=choices,
+            correct=correct,
+            discount=discount.astype(np.float32),
+            periods=periods,
+            conditions=drawn,
+        )
