@@ -11,6 +11,7 @@ import torch
 from rnnpipe.networks import kernels
 from rnnpipe.networks.draws import Fresh, Given
 from rnnpipe.networks.engine import CpuEngine
+from rnnpipe.networks.engine_torch import TorchEngine
 from rnnpipe.networks.parameters import Parameters, effective, initial_policy, initial_value
 from rnnpipe.networks.settings import GatedSettings, ValueSettings
 from rnnpipe.tasks import task_class, task_names
@@ -19,7 +20,7 @@ from rnnpipe.training.objective import advantage, policy_loss, returns, value_lo
 from rnnpipe.trials import Trials
 
 F64 = torch.float64
-ENGINES = [CpuEngine]
+ENGINES = [CpuEngine, TorchEngine]
 ALPHA, SD, SD_VALUE = 0.1, 0.4472, 0.3
 
 

@@ -1,0 +1,99 @@
+"""Stage `evaluate`: a network and a dataset to a trial table and, on demand, activity (.h5)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+
+from rnnpipe.cli._options import stage
+from rnnpipe.errors import ArtefactError
+from rnnpipe.evaluation.simulate import simulate
+from rnnpipe.io.evaluation import KIND, SCHEMA
+from rnnpipe.io.hdf5 import create, put
+from rnnpipe.io.network import Network, read_network
+from rnnpipe.io.trials import TrialsFile, open_trials
+from rnnpipe.networks.engines import choose_device
+from rnnpipe.progress import Progress
+from rnnpipe.provenance import provenance
+
+BATCH = 500
+"""Trials simulated at once: bounds the memory, whatever the size of the dataset."""
+
+
+@stage()
+@click.option("--network", "network_path", type=click.Path(path_type=Path), required=True, help="trained network (.pth)")
+@click.option("--dataset", type=click.Path(path_type=Path), required=True, help="trials to run it on (.h5)")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="evaluation to write (.h5)")
+@click.option("--record_activity", is_flag=True, help="also record rates, values, actions and rewards of every step")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="seed of recurrent noise and actions")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="where to run")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads; by default what the environment says")
+def command(
+    settings: dict[str, Any],
+    network_path: Path,
+    dataset: Path,
+    out: Path,
+    record_activity: bool,
+    seed: int,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Run a trained network on a dataset, with noise and drawn actions, and write what it did."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    where = choose_device(device)
+    network = read_network(network_path)
+    with open_trials(dataset) as trials:
+        _check_match(network, trials)
+        progress = Progress(trials.n_trials, unit="trial")
+        attributes = {
+            "task": network.task.name,
+            "dt": network.task.dt,
+            "seed": network.seed,
+            "dataset_seed": int(trials.attributes.get("seed", -1)),
+            "input_names": list(network.task.input_names),
+            "action_names": list(network.task.action_names),
+            "n_trials_trained": int(network.score["n_trials_trained"]),
+            "reached_criterion": bool(network.score["reached_criterion"]),
+        }
+        with create(out, KIND, network.settings, provenance("evaluate"), **attributes) as file:
+            start = 0
+            for table, activity in simulate(network, trials.batches(BATCH), where, seed, record_activity):
+                n = len(table["choice"])
+                columns = {f"trials/{k}": v for k, v in table.items()}
+                columns |= {f"activity/{k}": v for k, v in activity.items()}
+                for name, values in columns.items():
+                    along = 0 if name.startswith("trials/") else 1
+                    if start == 0:
+                        shape = (*values.shape[:along], trials.n_trials, *values.shape[along + 1 :])
+                        put(file, name, SCHEMA, shape=shape, dtype=values.dtype)
+                    file[name][(slice(None),) * along + (slice(start, start + n),)] = values
+                start += n
+                progress.advance(n)
+            if record_activity:
+                n_steps = file["activity/mask"].shape[0]
+                put(file, "activity/time", SCHEMA, np.arange(n_steps) * network.task.dt)
+        progress.close()
+    print(f"wrote {out} ({trials.n_trials} trials)", flush=True)
+
+
+def _check_match(network: Network, trials: TrialsFile) -> None:
+    task, dt = trials.attributes.get("task"), trials.attributes.get("dt")
+    if task != network.task.name:
+        raise ArtefactError(
+            f"{network.path} was trained on task {network.task.name!r}, but {trials.path} holds trials of {task!r};"
+            " evaluate it on a dataset of its own task."
+        )
+    if dt != network.task.dt:
+        raise ArtefactError(
+            f"{network.path} was trained with dt = {network.task.dt:g} ms, but {trials.path} has dt = {dt:g} ms; make"
+            " the dataset with the network's dt."
+        )
+    shape = trials.file["inputs"].shape[2], trials.file["rewards"].shape[2]
+    expected = len(network.task.input_names), len(network.task.action_names)
+    if shape != expected:
+        raise ArtefactError(f"{trials.path}: has {shape} inputs and actions, the network expects {expected}.")

@@ -1,0 +1,81 @@
+"""Stage `train`: a task and settings to a trained network (.pth) and its history (.h5)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from rnnpipe.cli._options import TASK, stage
+from rnnpipe.errors import TrainingError
+from rnnpipe.networks.engines import choose_device
+from rnnpipe.networks.settings import GatedSettings, ValueSettings
+from rnnpipe.process import end_with_parent, only_one
+from rnnpipe.provenance import provenance
+from rnnpipe.settings import canonical
+from rnnpipe.training.checkpoint import Checkpoint
+from rnnpipe.training.loop import run, write_results
+from rnnpipe.training.policy_gradient import PolicyGradient
+from rnnpipe.training.settings import PolicyGradientSettings
+
+
+@stage(task=TASK, network=GatedSettings, value_network=ValueSettings, learning=PolicyGradientSettings)
+@click.option("--seed", type=click.IntRange(0), required=True, help="seed of weights, trials, noise and actions")
+@click.option("--network", "network_path", type=click.Path(path_type=Path), required=True, help="network to write (.pth)")
+@click.option("--history", type=click.Path(path_type=Path), required=True, help="history to write (.h5)")
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    help="where the state is kept while training; by default beside the network",
+)
+@click.option("--checkpoint_seconds", type=click.FloatRange(0), default=20.0, show_default=True, help="seconds between checkpoints")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="where to train")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads; by default what the environment says")
+def command(
+    settings: dict[str, Any],
+    seed: int,
+    network_path: Path,
+    history: Path,
+    checkpoint: Path | None,
+    checkpoint_seconds: float,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Train a policy and a value network by policy gradient, until the task's criterion is reached."""
+    end_with_parent()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    where = choose_device(device)
+    plain = {name: group.model_dump(mode="json") for name, group in settings.items()}
+    plain["task"] = {"name": settings["task"].name, **plain["task"]}
+    made_by = provenance("train")
+    key = canonical([plain, seed, made_by, where.type, torch.get_num_threads()])
+    place = checkpoint or network_path.with_name(f".{network_path.name}.checkpoint")
+    with only_one(place):
+        learner = PolicyGradient(
+            settings["task"], settings["network"], settings["value_network"], settings["learning"], seed, where
+        )
+        kept = Checkpoint(place, key)
+        run(learner, kept, checkpoint_seconds)
+        best = learner.best
+        task = settings["task"]
+        summary = (
+            f"{learner.n_trials} trials, best network: reward {best['mean_reward']:+.3f}, decisions"
+            f" {best['p_decision']:.3f}, correct {best['p_correct']:.3f} (criterion {task.min_decisions:g},"
+            f" {task.min_correct:g})"
+        )
+        failed = not learner.reached_criterion and settings["learning"].target_reward is None
+        if failed and settings["learning"].on_failure == "error":
+            # beside the declared outputs, which a workflow engine deletes when a job fails
+            network_path = network_path.with_name(f"{network_path.stem}.failed.pth")
+            history = history.with_name(f"{history.name.removesuffix('.h5')}.failed.h5")
+        write_results(learner, network_path, history, plain, seed, made_by)
+        if failed and settings["learning"].on_failure == "error":
+            raise TrainingError(
+                f"the criterion was not reached after {summary}; history in {history}, network in {network_path}."
+                " Raise learning.max_updates, try another seed, or set learning.on_failure: keep."
+            )
+        kept.drop()
+    print(f"{'criterion not reached' if failed else 'done'} after {summary}; wrote {network_path}", flush=True)

@@ -1,0 +1,74 @@
+"""A trained network on a dataset: batches in, trial table and activity out, in bounded memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rnnpipe.evaluation.outcomes import outcomes
+from rnnpipe.io.network import Network
+from rnnpipe.networks.draws import Fresh
+from rnnpipe.networks.engines import make_engine
+from rnnpipe.tasks._base import Task
+from rnnpipe.trials import Trials
+
+Columns = dict[str, NDArray[Any]]
+
+
+def trial_table(trials: Trials, task: Task, actions: NDArray[Any], rewards: NDArray[Any]) -> Columns:
+    """One value a trial: its conditions, its periods (ms) and what came of it; see `rnnpipe.io.evaluation`."""
+    outcome = outcomes(trials, actions, rewards)
+    step = outcome.pop("choice_step")
+    time = np.where(step < 0, np.nan, step * trials.dt)
+    table: Columns = {**trials.conditions, **outcome, "choice_time": time}
+    table["reaction_time"] = time - trials.periods[task.stimulus_onset][:, 0] * trials.dt
+    for name, edges in trials.periods.items():
+        table[f"{name}_on"], table[f"{name}_off"] = (edges[:, i] * trials.dt for i in (0, 1))
+    return table
+
+
+def simulate(
+    network: Network, batches: Iterator[Trials], device: torch.device, seed: int, activity: bool
+) -> Iterator[tuple[Columns, Columns]]:
+    """Run the best networks on batches of trials, with recurrent noise and drawn actions.
+
+    Args:
+        network: The trained network.
+        batches: Batches of its task.
+        device: Where to run.
+        seed: Seed of recurrent noise and actions; batch k has a stream of its own, so that a batch does not depend on
+            the ones before.
+        activity: Also return the activity; otherwise the second item is empty.
+
+    Yields:
+        The trial table and the activity (time, trial, ...) of each batch; see `rnnpipe.io.evaluation`.
+    """
+    alpha = network.alpha
+    sd = [math.sqrt(2 / alpha * network.settings[k]["var_rec"]) for k in ("network", "value_network")]
+    engine = make_engine(device, alpha, *sd)
+    policy, value = ({k: v.to(device) for k, v in w.items()} for w in (network.policy, network.value))
+    for k, trials in enumerate(batches):
+        stream = int(np.random.SeedSequence([seed, k]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        draws = Fresh(torch.Generator(device).manual_seed(stream))
+        episode = engine.rollout(policy, trials, draws, gradient=False)
+        actions, rewards = episode.actions.cpu().numpy(), episode.rewards.cpu().numpy()
+        table = trial_table(trials, network.task, actions, rewards)
+        if not activity:
+            yield table, {}
+            continue
+        passed = engine.value(value, episode, draws, pairing="rollout")
+        yield (
+            table,
+            {
+                **engine.activity(episode, passed),
+                "value": passed.value.cpu().numpy(),
+                "actions": actions.astype(np.int8),
+                "rewards": rewards,
+                "mask": episode.mask.cpu().numpy().astype(bool),
+            },
+        )

@@ -1,0 +1,140 @@
+"""Trained networks on disk (.pth): plain tensors and plain settings, read without running any code.
+
+Contents: kind, schema_version, settings (task, network, value_network, learning), seed, policy and value (the best
+network's parameters), masks, score, provenance, and `resume`, the state of the training at its end.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnnpipe.errors import ArtefactError, SettingsError
+from rnnpipe.files import whole
+from rnnpipe.networks.settings import GatedSettings, ValueSettings
+from rnnpipe.settings import parse
+from rnnpipe.tasks import task_class
+from rnnpipe.tasks._base import Task
+
+KIND = "network"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network: effective (masked) weights, w[to, from], and everything that rebuilds it."""
+
+    path: Path
+    settings: dict[str, Any]
+    seed: int
+    task: Task
+    policy: dict[str, Tensor]
+    value: dict[str, Tensor]
+    score: dict[str, Any]
+    provenance: dict[str, str]
+
+    @property
+    def alpha(self) -> float:
+        """dt / tau."""
+        return self.task.dt / float(self.settings["network"]["tau"])
+
+
+def write_tensors(path: str | Path, content: Mapping[str, Any]) -> None:
+    """Write nested dicts, lists, tensors and plain values; equal content gives equal bytes."""
+    buffer = io.BytesIO()  # a path would store its own name inside the file
+    torch.save(dict(content), buffer)
+    with whole(path) as tmp:
+        tmp.write_bytes(buffer.getbuffer())
+
+
+def read_tensors(path: str | Path, kind: str) -> dict[str, Any]:
+    """Read what `write_tensors` wrote, refusing anything but tensors and plain values.
+
+    Raises:
+        ArtefactError: Missing, truncated, foreign, hostile, or of another kind or version.
+    """
+    path = Path(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ArtefactError(f"{path}: no such file.") from None
+    except Exception as error:  # torch raises whatever a damaged or hostile pickle leads to
+        hostile = "weights_only" in str(error) or "Unsupported" in str(error)
+        what = "holds objects other than tensors and plain values and was not read" if hostile else "cannot be read"
+        raise ArtefactError(f"{path}: {what}; expected a {kind} file (.pth) written by rnnpipe.") from None
+    if not isinstance(content, dict) or content.get("kind") != kind:
+        raise ArtefactError(f"{path}: is not a {kind} file of rnnpipe.")
+    if content.get("schema_version") != SCHEMA_VERSION:
+        raise ArtefactError(
+            f"{path}: has schema version {content.get('schema_version')!r}, this rnnpipe reads {SCHEMA_VERSION};"
+            " train the network again."
+        )
+    return content
+
+
+def read_network(path: str | Path) -> Network:
+    """Read a trained network and check that its tensors are those its settings ask for.
+
+    Raises:
+        ArtefactError: See `read_tensors`; also a missing part, a tensor of the wrong shape or a non-finite one.
+    """
+    content = read_tensors(path, KIND)
+    path = Path(path)
+    try:
+        settings = json.loads(content["settings"])
+        task_settings = dict(settings["task"])
+        task = parse(task_class(task_settings.pop("name")), task_settings, "task")
+        network = parse(GatedSettings, settings["network"], "network")
+        value_network = parse(ValueSettings, settings["value_network"], "value_network")
+        masks = content["masks"]
+        parts = {"policy": content["policy"], "value": content["value"]}
+        expected = _shapes(task, network, value_network)
+        for part, tensors in parts.items():
+            for name, shape in expected[part].items():
+                tensor = tensors[name]
+                if tuple(tensor.shape) != shape:
+                    raise ArtefactError(f"{path}: {part}.{name} has shape {tuple(tensor.shape)}, expected {shape}.")
+                if not bool(torch.isfinite(tensor).all()):
+                    raise ArtefactError(f"{path}: {part}.{name} holds NaN or infinite values; train the network again.")
+        return Network(
+            path=path,
+            settings=settings,
+            seed=int(content["seed"]),
+            task=task,
+            policy={k: v * masks["policy"][k] if k in masks["policy"] else v for k, v in parts["policy"].items()},
+            value={k: v * masks["value"][k] if k in masks["value"] else v for k, v in parts["value"].items()},
+            score=dict(content["score"]),
+            provenance=json.loads(content["provenance"]),
+        )
+    except SettingsError as error:
+        raise ArtefactError(f"{path}: was made with settings this rnnpipe does not know: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise ArtefactError(f"{path}: is damaged or incomplete ({error!r}); train the network again.") from None
+
+
+def _shapes(task: Task, network: GatedSettings, value: ValueSettings) -> dict[str, dict[str, tuple[int, ...]]]:
+    def gated(n: int, n_in: int, n_out: int) -> dict[str, tuple[int, ...]]:
+        return {
+            "w_in": (3 * n, n_in),
+            "b_in": (3 * n,),
+            "w_gates": (2 * n, n),
+            "w_rec": (n, n),
+            "w_out": (n_out, n),
+            "b_out": (n_out,),
+            "x0": (n,),
+        }
+
+    n_actions = len(task.action_names)
+    n_seen = network.n_units + n_actions
+    linear: dict[str, tuple[int, ...]] = {"w_out": (1, n_seen), "b_out": (1,), "x0": (n_seen,)}
+    return {
+        "policy": gated(network.n_units, len(task.input_names), n_actions),
+        "value": linear if value.kind == "linear" else gated(value.n_units, n_seen, 1),
+    }

@@ -1,0 +1,36 @@
+"""Choice of the device and of the engine that serves it."""
+
+from __future__ import annotations
+
+import torch
+
+from rnnpipe.errors import DeviceError
+from rnnpipe.networks.engine import CpuEngine
+from rnnpipe.networks.engine_torch import TorchEngine
+
+Engine = CpuEngine | TorchEngine
+
+
+def choose_device(name: str) -> torch.device:
+    """auto: CUDA where there is one; cpu; cuda.
+
+    Raises:
+        DeviceError: CUDA was asked for and there is none.
+    """
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise DeviceError("device cuda was asked for, but torch finds no CUDA device; use --device cpu or auto.")
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and available) else "cpu")
+
+
+def make_engine(
+    device: torch.device,
+    alpha: float,
+    noise_sd: float,
+    value_noise_sd: float,
+    dtype: torch.dtype = torch.float32,
+) -> Engine:
+    """The engine for a device: compiled kernels on the CPU, torch operations elsewhere."""
+    if device.type == "cpu":
+        return CpuEngine(alpha, noise_sd, value_noise_sd, dtype)
+    return TorchEngine(alpha, noise_sd, value_noise_sd, dtype, device)
