@@ -182,15 +182,11 @@ class CpuEngine:
         """
         p: _Packed = episode.record  # type: ignore[assignment]
         assert p.kept, "the rollout kept no gradient"
-        d_logits = p.z * _numpy(advantage)[p.step, p.trial][:, None]
-        at = (np.arange(p.rows), p.action)
-        d_logits[at] -= _numpy(advantage)[p.step, p.trial]
-        gradient = self._gated_gradient(policy, p, d_logits)
-        first = p.start[1]
+        factor = _numpy(advantage)[p.step, p.trial]
+        d_logits = p.z * factor[:, None]
+        d_logits[np.arange(p.rows), p.action] -= factor
         assert p.inputs is not None
-        d_in = torch.from_numpy(p.inputs[first:])
-        gradient["w_in"] = gradient.pop("pre").T @ d_in
-        return gradient
+        return self._gated_gradient(policy, p, d_logits, (p.inputs[p.start[1] :],))
 
     # -- value ----------------------------------------------------------------------------------------------
 
@@ -248,38 +244,36 @@ class CpuEngine:
             x0 = (d_out[:first] @ _numpy(value["w_out"])).sum(0)
             grads = {"w_out": d_out.T @ v.r, "b_out": d_out.sum(0), "x0": x0}
             return {name: torch.from_numpy(g) for name, g in grads.items()}
-        gradient = self._gated_gradient(value, v, d_out)
-        pre, first = gradient.pop("pre"), v.start[1]
-        rates = torch.from_numpy(v.inputs[source[first:]])
-        n_actions = value["w_in"].shape[1] - rates.shape[1]
-        acts = torch.from_numpy(np.eye(n_actions, dtype=self._type)[v.action[acted[first:]]])
-        gradient["w_in"] = torch.cat([pre.T @ rates, pre.T @ acts], 1)
-        return gradient
+        first, n_policy = v.start[1], v.inputs.shape[1]
+        acts = np.eye(value["w_in"].shape[1] - n_policy, dtype=self._type)[v.action[acted[first:]]]
+        return self._gated_gradient(value, v, d_out, (v.inputs[source[first:]], acts))
 
     # -- shared ---------------------------------------------------------------------------------------------
 
-    def _gated_gradient(self, weights: Mapping[str, Tensor], p: _Packed, d_out: Array) -> Grads:
-        """Gradients of everything but the input weights; "pre" is dL/d(input of the step) of rows after step 0."""
-        w_out = _numpy(weights["w_out"])
-        carry = np.where(p.x > 0, d_out @ w_out, self._type.type(0))
+    def _gated_gradient(
+        self, weights: Mapping[str, Tensor], p: _Packed, d_out: Array, inputs: tuple[Array, ...]
+    ) -> Grads:
+        """Gradients of a gated network; `inputs` are the columns of what drove each row after step 0."""
+        w = {name: np.ascontiguousarray(_numpy(weights[name])) for name in ("w_out", "w_gates", "w_rec")}
         first, n = p.start[1], p.x.shape[1]
-        pre = np.empty((p.rows - first, 3 * n), self._type)
-        d_state = np.empty((p.rows, n), self._type)
-        d_gates = np.empty((p.rows, 2 * n), self._type)
+        d_state = np.empty((p.rows - first, n), self._type)
+        d_gates = np.empty((p.rows - first, 2 * n), self._type)
+        d_x0 = np.empty(n, self._type)
+        d_out = np.ascontiguousarray(d_out)
         kernels.backward(
-            p.n_steps, self._alpha, p.start, p.prev, p.x, p.r, p.lam, p.gam, p.d, carry,
-            np.ascontiguousarray(_numpy(weights["w_gates"])), np.ascontiguousarray(_numpy(weights["w_rec"])),
-            d_state, d_gates,
+            p.n_steps, self._alpha, p.start, p.prev, p.x, p.r, p.lam, p.gam, p.d, d_out,
+            w["w_out"], w["w_gates"], w["w_rec"], d_state, d_gates, d_x0,
         )  # fmt: skip
-        pre[:, :n], pre[:, n:] = d_state[first:], d_gates[first:]
+        ones = np.ones(p.rows, self._type)
+        d_in = [np.concatenate([d_state.T @ u, d_gates.T @ u]) for u in inputs]
         grads = {
-            "b_in": pre.sum(0),
-            "w_gates": d_gates[first:].T @ p.r[p.prev[first:]],
-            "w_rec": d_state[first:].T @ p.s[first:],
+            "w_in": np.concatenate(d_in, 1),
+            "b_in": np.concatenate([ones[first:] @ d_state, ones[first:] @ d_gates]),
+            "w_gates": d_gates.T @ p.r[p.prev[first:]],
+            "w_rec": d_state.T @ p.s[first:],
             "w_out": d_out.T @ p.r,
-            "b_out": d_out.sum(0),
-            "x0": carry[:first].sum(0),
-            "pre": pre,
+            "b_out": ones @ d_out,
+            "x0": d_x0,
         }
         return {name: torch.from_numpy(g) for name, g in grads.items()}
 

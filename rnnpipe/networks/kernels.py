@@ -228,43 +228,70 @@ def forward(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(**_OPTIONS)
-def backward(n_steps, alpha, start, prev, x, r, lam, gam, d, carry, w_gates, w_rec, d_state, d_gates):  # type: ignore[no-untyped-def]
+def backward(  # type: ignore[no-untyped-def]
+    n_steps, alpha, start, prev, x, r, lam, gam, d, d_out, w_out, w_gates, w_rec, d_state, d_gates, d_x0,
+):  # fmt: skip
     r"""Reverse sweep of `rollout` and `forward`: hand-derived gradient of the gated step.
 
     With g the gradient reaching x_t, d = c_t - x_{t-1} and c_t the input of the step,
 
         dL/dc = alpha lambda g,   dL/da_lambda = alpha d g lambda (1 - lambda)
         dL/ds = W^T dL/dc,        dL/da_gamma  = (dL/ds) r_{t-1} gamma (1 - gamma)
-        dL/dx_{t-1} = (1 - alpha lambda) g + 1[x_{t-1} > 0] (gamma dL/ds + W_gates^T dL/da)
+        dL/dx_{t-1} = (1 - alpha lambda) g + 1[x_{t-1} > 0] (gamma dL/ds + W_gates^T dL/da + W_out^T dL/dz_{t-1})
 
     Args:
-        carry: On entry the gradient of the loss with respect to each row's state through the readout alone, on
-            exit with respect to the state (rows of step 0: what reaches the initial state), (rows, n_units).
-        d_state: Filled with dL/dc, (rows, n_units); rows of step 0 are not touched.
-        d_gates: Filled with dL/da_lambda | dL/da_gamma, (rows, 2 * n_units).
-        n_steps, alpha, start, prev, x, r, lam, gam, d, w_gates, w_rec: As recorded; weights are [to, from].
+        n_steps, alpha, start, prev, x, r, lam, gam, d: As recorded.
+        d_out: Gradient in each row's output, (rows, n_outputs).
+        w_out, w_gates, w_rec: Effective weights, [to, from].
+        d_state: Filled with dL/dc, (rows - start[1], n_units): row k belongs to row k + start[1].
+        d_gates: Filled with dL/da_lambda | dL/da_gamma, (rows - start[1], 2 * n_units).
+        d_x0: Filled with the gradient in the initial state, (n_units,).
     """
-    n_units, most = x.shape[1], start[1] - start[0]
+    n_units, most, n_outputs, first = x.shape[1], start[1] - start[0], len(w_out), start[1]
     ds, dr = np.empty((most, n_units), x.dtype), np.empty((most, n_units), x.dtype)
-    one = x.dtype.type(1)
-    for t in range(n_steps - 1, 0, -1):
+    # gradients reaching the states of one step: read from `now`, sent to the rows of the step before in `then`
+    now, then = np.empty((most, n_units), x.dtype), np.empty((most, n_units), x.dtype)
+    zero, one = x.dtype.type(0), x.dtype.type(1)
+    for t in range(n_steps - 1, -1, -1):
         row0, n = start[t], start[t + 1] - start[t]
-        for row in range(row0, row0 + n):
+        kept = start[t + 2] - start[t + 1] if t < n_steps - 1 else 0
+        for i in range(n):
+            row = row0 + i
             for j in range(n_units):
-                g, la = carry[row, j], lam[row, j]
-                d_state[row, j] = alpha * la * g
-                d_gates[row, j] = alpha * d[row, j] * g * la * (one - la)
-        np.dot(d_state[row0 : row0 + n], w_rec, ds[:n])
+                now[i, j] = zero
+            for a in range(n_outputs):
+                for j in range(n_units):
+                    now[i, j] += d_out[row, a] * w_out[a, j]
+            for j in range(n_units):
+                now[i, j] = now[i, j] if x[row, j] > zero else zero
+        for k in range(kept):  # trials that went on
+            i = prev[start[t + 1] + k] - row0
+            for j in range(n_units):
+                now[i, j] += then[k, j]
+        if t == 0:
+            break
+        for i in range(n):
+            row = row0 + i
+            for j in range(n_units):
+                g, la = now[i, j], lam[row, j]
+                d_state[row - first, j] = alpha * la * g
+                d_gates[row - first, j] = alpha * d[row, j] * g * la * (one - la)
+        np.dot(d_state[row0 - first : row0 - first + n], w_rec, ds[:n])
         for i in range(n):
             row = row0 + i
             p = prev[row]
             for j in range(n_units):
                 ga = gam[row, j]
-                d_gates[row, n_units + j] = ds[i, j] * r[p, j] * ga * (one - ga)
-        np.dot(d_gates[row0 : row0 + n], w_gates, dr[:n])
+                d_gates[row - first, n_units + j] = ds[i, j] * r[p, j] * ga * (one - ga)
+        np.dot(d_gates[row0 - first : row0 - first + n], w_gates, dr[:n])
         for i in range(n):
             row = row0 + i
             p = prev[row]
             for j in range(n_units):
-                through = dr[i, j] + ds[i, j] * gam[row, j] if x[p, j] > 0 else x.dtype.type(0)
-                carry[p, j] += carry[row, j] * (one - alpha * lam[row, j]) + through
+                through = dr[i, j] + ds[i, j] * gam[row, j]
+                then[i, j] = now[i, j] * (one - alpha * lam[row, j]) + (through if x[p, j] > zero else zero)
+    for j in range(n_units):
+        d_x0[j] = zero
+    for i in range(start[1]):
+        for j in range(n_units):
+            d_x0[j] += now[i, j]
