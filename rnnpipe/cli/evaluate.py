@@ -16,6 +16,7 @@ from rnnpipe.io.evaluation import KIND, SCHEMA
 from rnnpipe.io.hdf5 import create, put
 from rnnpipe.io.network import Network, read_network
 from rnnpipe.io.trials import TrialsFile, open_trials
+from rnnpipe.memory import keep_freed_memory
 from rnnpipe.networks.engines import choose_device
 from rnnpipe.progress import Progress
 from rnnpipe.provenance import provenance
@@ -43,6 +44,7 @@ def command(
     threads: int | None,
 ) -> None:
     """Run a trained network on a dataset, with noise and drawn actions, and write what it did."""
+    keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
     where = choose_device(device)

@@ -10,6 +10,7 @@ import torch
 
 from rnnpipe.cli._options import TASK, stage
 from rnnpipe.errors import TrainingError
+from rnnpipe.memory import keep_freed_memory
 from rnnpipe.networks.engines import choose_device
 from rnnpipe.networks.settings import GatedSettings, ValueSettings
 from rnnpipe.process import end_with_parent, only_one
@@ -45,6 +46,7 @@ def command(
 ) -> None:
     """Train a policy and a value network by policy gradient, until the task's criterion is reached."""
     end_with_parent()
+    keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
     where = choose_device(device)

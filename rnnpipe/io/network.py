@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,9 +50,24 @@ class Network:
 def write_tensors(path: str | Path, content: Mapping[str, Any]) -> None:
     """Write nested dicts, lists, tensors and plain values; equal content gives equal bytes."""
     buffer = io.BytesIO()  # a path would store its own name inside the file
-    torch.save(dict(content), buffer)
+    torch.save(_unshared(dict(content)), buffer)
     with whole(path) as tmp:
         tmp.write_bytes(buffer.getbuffer())
+
+
+def _unshared(value: Any) -> Any:
+    """A copy in which equal strings are one object and nothing else is shared.
+
+    A pickle refers back to objects it has seen, so that without this its bytes would tell which of two equal
+    objects were the same one, and a resumed training would differ from an undisturbed one.
+    """
+    if isinstance(value, Tensor):
+        return value.detach().cpu().clone()
+    if isinstance(value, dict):
+        return {sys.intern(key): _unshared(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_unshared(item) for item in value]
+    return sys.intern(value) if isinstance(value, str) else value
 
 
 def read_tensors(path: str | Path, kind: str) -> dict[str, Any]:
