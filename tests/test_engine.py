@@ -11,6 +11,7 @@ import torch
 from rnnpipe.networks import kernels
 from rnnpipe.networks.draws import Fresh, Given
 from rnnpipe.networks.engine import CpuEngine
+from rnnpipe.networks.engine_threads import ThreadedEngine
 from rnnpipe.networks.engine_torch import TorchEngine
 from rnnpipe.networks.parameters import Parameters, effective, initial_policy, initial_value
 from rnnpipe.networks.settings import GatedSettings, ValueSettings
@@ -20,7 +21,13 @@ from rnnpipe.training.objective import advantage, policy_loss, returns, value_lo
 from rnnpipe.trials import Trials
 
 F64 = torch.float64
-ENGINES = [CpuEngine, TorchEngine]
+
+
+def threaded(alpha: float, noise_sd: float, value_noise_sd: float, dtype: torch.dtype) -> ThreadedEngine:
+    return ThreadedEngine(CpuEngine(alpha, noise_sd, value_noise_sd, dtype), 3)
+
+
+ENGINES = [CpuEngine, TorchEngine, threaded]
 ALPHA, SD, SD_VALUE = 0.1, 0.4472, 0.3
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 import numpy as np
-import torch
 
 from rnnpipe.cli._options import stage
 from rnnpipe.errors import ArtefactError
@@ -32,7 +31,7 @@ BATCH = 500
 @click.option("--record_activity", is_flag=True, help="also record rates, values, actions and rewards of every step")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="seed of recurrent noise and actions")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="where to run")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads; by default what the environment says")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads that share a batch")
 def command(
     settings: dict[str, Any],
     network_path: Path,
@@ -41,12 +40,10 @@ def command(
     record_activity: bool,
     seed: int,
     device: str,
-    threads: int | None,
+    threads: int,
 ) -> None:
     """Run a trained network on a dataset, with noise and drawn actions, and write what it did."""
     keep_freed_memory()
-    if threads is not None:
-        torch.set_num_threads(threads)
     where = choose_device(device)
     network = read_network(network_path)
     with open_trials(dataset) as trials:
@@ -64,7 +61,7 @@ def command(
         }
         with create(out, KIND, network.settings, provenance("evaluate"), **attributes) as file:
             start = 0
-            for table, activity in simulate(network, trials.batches(BATCH), where, seed, record_activity):
+            for table, activity in simulate(network, trials.batches(BATCH), where, threads, seed, record_activity):
                 n = len(table["choice"])
                 columns = {f"trials/{k}": v for k, v in table.items()}
                 columns |= {f"activity/{k}": v for k, v in activity.items()}

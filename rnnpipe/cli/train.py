@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import torch
 
 from rnnpipe.cli._options import TASK, stage
 from rnnpipe.errors import TrainingError
 from rnnpipe.memory import keep_freed_memory
 from rnnpipe.networks.engines import choose_device
 from rnnpipe.networks.settings import GatedSettings, ValueSettings
-from rnnpipe.process import end_with_parent, only_one
+from rnnpipe.process import only_one
 from rnnpipe.provenance import provenance
 from rnnpipe.settings import canonical
 from rnnpipe.training.checkpoint import Checkpoint
@@ -33,7 +32,7 @@ from rnnpipe.training.settings import PolicyGradientSettings
 )
 @click.option("--checkpoint_seconds", type=click.FloatRange(0), default=20.0, show_default=True, help="seconds between checkpoints")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="where to train")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads; by default what the environment says")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads that share a batch")
 def command(
     settings: dict[str, Any],
     seed: int,
@@ -42,22 +41,19 @@ def command(
     checkpoint: Path | None,
     checkpoint_seconds: float,
     device: str,
-    threads: int | None,
+    threads: int,
 ) -> None:
     """Train a policy and a value network by policy gradient, until the task's criterion is reached."""
-    end_with_parent()
     keep_freed_memory()
-    if threads is not None:
-        torch.set_num_threads(threads)
     where = choose_device(device)
     plain = {name: group.model_dump(mode="json") for name, group in settings.items()}
     plain["task"] = {"name": settings["task"].name, **plain["task"]}
     made_by = provenance("train")
-    key = canonical([plain, seed, made_by, where.type, torch.get_num_threads()])
+    key = canonical([plain, seed, made_by, where.type, threads])
     place = checkpoint or network_path.with_name(f".{network_path.name}.checkpoint")
     with only_one(place):
         learner = PolicyGradient(
-            settings["task"], settings["network"], settings["value_network"], settings["learning"], seed, where
+            settings["task"], settings["network"], settings["value_network"], settings["learning"], seed, where, threads
         )
         kept = Checkpoint(place, key)
         run(learner, kept, checkpoint_seconds)

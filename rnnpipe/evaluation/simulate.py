@@ -33,7 +33,7 @@ def trial_table(trials: Trials, task: Task, actions: NDArray[Any], rewards: NDAr
 
 
 def simulate(
-    network: Network, batches: Iterator[Trials], device: torch.device, seed: int, activity: bool
+    network: Network, batches: Iterator[Trials], device: torch.device, threads: int, seed: int, activity: bool
 ) -> Iterator[tuple[Columns, Columns]]:
     """Run the best networks on batches of trials, with recurrent noise and drawn actions.
 
@@ -41,6 +41,7 @@ def simulate(
         network: The trained network.
         batches: Batches of its task.
         device: Where to run.
+        threads: Threads that share a batch (CPU).
         seed: Seed of recurrent noise and actions; batch k has a stream of its own, so that a batch does not depend on
             the ones before.
         activity: Also return the activity; otherwise the second item is empty.
@@ -50,7 +51,7 @@ def simulate(
     """
     alpha = network.alpha
     sd = [math.sqrt(2 / alpha * network.settings[k]["var_rec"]) for k in ("network", "value_network")]
-    engine = make_engine(device, alpha, *sd)
+    engine = make_engine(device, alpha, sd[0], sd[1], threads)
     policy, value = ({k: v.to(device) for k, v in w.items()} for w in (network.policy, network.value))
     for k, trials in enumerate(batches):
         stream = int(np.random.SeedSequence([seed, k]).generate_state(1, np.uint64)[0] >> np.uint64(1))

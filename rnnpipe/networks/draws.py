@@ -20,6 +20,9 @@ class Draws(Protocol):
     def value_noise(self, t: Tensor, trial: Tensor, n_units: int) -> Tensor:
         """Value noise of some (step, trial) pairs, (len(t), n_units)."""
 
+    def split(self, parts: list[slice]) -> list[Draws]:
+        """Independent sources for parts of the batch, which number their trials from 0."""
+
 
 class Fresh:
     """Numbers drawn when they are needed, so that ended trials draw none."""
@@ -41,6 +44,11 @@ class Fresh:
     def value_noise(self, t: Tensor, trial: Tensor, n_units: int) -> Tensor:
         return self._normal(len(t), n_units)
 
+    def split(self, parts: list[slice]) -> list[Draws]:
+        g = self._generator
+        seeds = torch.randint(2**62, (len(parts),), generator=g, device=g.device).tolist()
+        return [Fresh(torch.Generator(g.device).manual_seed(seed), self._dtype) for seed in seeds]
+
 
 class Given:
     """Numbers given in advance: noise (n_steps, n_trials, n_units), uniform (n_steps, n_trials), value noise."""
@@ -56,3 +64,6 @@ class Given:
 
     def value_noise(self, t: Tensor, trial: Tensor, n_units: int) -> Tensor:
         return self._value_noise[t, trial]
+
+    def split(self, parts: list[slice]) -> list[Draws]:
+        return [Given(self._noise[:, p], self._uniform[:, p], self._value_noise[:, p]) for p in parts]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from rnnpipe.errors import DeviceError
 from rnnpipe.networks.engine import CpuEngine
+from rnnpipe.networks.engine_threads import ThreadedEngine
 from rnnpipe.networks.engine_torch import TorchEngine
 
-Engine = CpuEngine | TorchEngine
+Engine = CpuEngine | ThreadedEngine | TorchEngine
 
 
 def choose_device(name: str) -> torch.device:
@@ -24,13 +26,15 @@ def choose_device(name: str) -> torch.device:
 
 
 def make_engine(
-    device: torch.device,
-    alpha: float,
-    noise_sd: float,
-    value_noise_sd: float,
-    dtype: torch.dtype = torch.float32,
+    device: torch.device, alpha: float, noise_sd: float, value_noise_sd: float, threads: int = 1
 ) -> Engine:
-    """The engine for a device: compiled kernels on the CPU, torch operations elsewhere."""
-    if device.type == "cpu":
-        return CpuEngine(alpha, noise_sd, value_noise_sd, dtype)
-    return TorchEngine(alpha, noise_sd, value_noise_sd, dtype, device)
+    """The engine for a device: compiled kernels on the CPU (in `threads` threads), torch operations elsewhere.
+
+    Numerical libraries are held to one thread each: at these sizes their own threads cost more than they bring.
+    """
+    if device.type != "cpu":
+        return TorchEngine(alpha, noise_sd, value_noise_sd, device=device)
+    threadpool_limits(1)
+    torch.set_num_threads(1)
+    engine = CpuEngine(alpha, noise_sd, value_noise_sd)
+    return engine if threads == 1 else ThreadedEngine(engine, threads)

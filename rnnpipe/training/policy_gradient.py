@@ -41,6 +41,7 @@ class PolicyGradient:
         seed: Seed s; trials are drawn from a Mersenne Twister seeded 3s, the policy network from 3s + 1, the value
             network from 3s + 2 (the published rule), recurrent noise and actions from torch's generator seeded 3s.
         device: Where the networks run.
+        threads: Threads that share the trials of a batch (CPU); part of what the result depends on.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class PolicyGradient:
         learning: PolicyGradientSettings,
         seed: int,
         device: torch.device,
+        threads: int = 1,
     ) -> None:
         self.task, self.learning, self.device = task, learning, device
         n_inputs, n_actions = len(task.input_names), len(task.action_names)
@@ -62,6 +64,7 @@ class PolicyGradient:
             alpha,
             math.sqrt(2 / alpha * network.var_rec),
             math.sqrt(2 / alpha * value_network.var_rec),
+            threads,
         )
         policy, policy_masks = initial_policy(network, n_inputs, n_actions, 3 * seed + 1)
         value, value_masks = initial_value(value_network, network, n_actions, 3 * seed + 2, task.reward_abort)
