@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from rnnpipe.networks.draws import Fresh
 from rnnpipe.networks.engine import CpuEngine
 from rnnpipe.networks.parameters import effective, initial_policy, initial_value
 from rnnpipe.networks.reference import gated_step
@@ -22,7 +23,9 @@ CPU = torch.device("cpu")
 F64 = torch.float64
 
 
-def learner(task: str = "rdm_fixed", seed: int = 97, network=None, value=None, **learning) -> PolicyGradient:
+def learner(
+    task: str = "rdm_fixed", seed: int = 97, network=None, value=None, threads: int = 1, **learning
+) -> PolicyGradient:
     return PolicyGradient(
         task_class(task)(),
         network or GatedSettings(),
@@ -30,6 +33,7 @@ def learner(task: str = "rdm_fixed", seed: int = 97, network=None, value=None, *
         PolicyGradientSettings(**{"validation_trials": 100, **learning}),
         seed,
         CPU,
+        threads,
     )
 
 
@@ -148,7 +152,7 @@ def test_before_any_update_every_trial_aborts_and_the_value_is_exact(task: str) 
     assert row["p_decision"] == 0
     if not discounted:
         assert row["value_rmse"] == 0
-    episode, passed = a._simulate(a.task.sample(a.rng, 20), effective(a.policy, a.masks["policy"]), dict(a.value))
+    episode, passed = a._simulate(a.task.sample(a.rng, 20), effective(a.policy, a.masks["policy"]), dict(a.value), Fresh.seeded(1))
     assert (passed.value[episode.mask > 0] == -1).all()
     np.testing.assert_array_equal(a.engine.activity(episode)["probabilities"][episode.mask.numpy() > 0], np.float32(1 / 3))
 
@@ -248,6 +252,20 @@ def test_state_continues_bit_for_bit(kind: str) -> None:
     for name in ("policy", "value", "best_policy", "best_value"):
         assert torch.equal(getattr(resumed, name).flat, getattr(whole, name).flat), name
     assert torch.equal(resumed.policy_adam.v, whole.policy_adam.v)
+
+
+@pytest.mark.parametrize("kind", ["gated", "linear"])
+def test_the_result_does_not_depend_on_the_number_of_threads(kind: str) -> None:
+    results = []
+    for threads in (1, 2, 3):
+        a = learner(seed=5, value=ValueSettings(kind=kind), threads=threads, validation_trials=600)  # type: ignore[arg-type]
+        for _ in range(12):
+            a.update()
+        a.validate()
+        results.append((a.policy.flat.clone(), a.value.flat.clone(), a.history))
+    for other in results[1:]:
+        assert torch.equal(other[0], results[0][0]) and torch.equal(other[1], results[0][1])
+        assert other[2] == results[0][2]
 
 
 def test_two_runs_with_one_seed_agree_and_another_seed_differs() -> None:

@@ -9,12 +9,12 @@ import click
 import numpy as np
 
 from rnnpipe.cli._options import stage
-from rnnpipe.errors import ArtefactError
 from rnnpipe.evaluation.simulate import simulate
 from rnnpipe.io.evaluation import KIND, SCHEMA
 from rnnpipe.io.hdf5 import create, put
-from rnnpipe.io.network import Network, read_network
-from rnnpipe.io.trials import TrialsFile, open_trials
+from rnnpipe.io.match import check_match
+from rnnpipe.io.network import read_network
+from rnnpipe.io.trials import open_trials
 from rnnpipe.memory import keep_freed_memory
 from rnnpipe.networks.engines import choose_device
 from rnnpipe.progress import Progress
@@ -31,7 +31,7 @@ BATCH = 500
 @click.option("--record_activity", is_flag=True, help="also record rates, values, actions and rewards of every step")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="seed of recurrent noise and actions")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="where to run")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads that share a batch")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads; results do not depend on it")
 def command(
     settings: dict[str, Any],
     network_path: Path,
@@ -47,7 +47,7 @@ def command(
     where = choose_device(device)
     network = read_network(network_path)
     with open_trials(dataset) as trials:
-        _check_match(network, trials)
+        check_match(network, trials)
         progress = Progress(trials.n_trials, unit="trial")
         attributes = {
             "task": network.task.name,
@@ -78,21 +78,3 @@ def command(
                 put(file, "activity/time", SCHEMA, np.arange(n_steps) * network.task.dt)
         progress.close()
     print(f"wrote {out} ({trials.n_trials} trials)", flush=True)
-
-
-def _check_match(network: Network, trials: TrialsFile) -> None:
-    task, dt = trials.attributes.get("task"), trials.attributes.get("dt")
-    if task != network.task.name:
-        raise ArtefactError(
-            f"{network.path} was trained on task {network.task.name!r}, but {trials.path} holds trials of {task!r};"
-            " evaluate it on a dataset of its own task."
-        )
-    if dt != network.task.dt:
-        raise ArtefactError(
-            f"{network.path} was trained with dt = {network.task.dt:g} ms, but {trials.path} has dt = {dt:g} ms; make"
-            " the dataset with the network's dt."
-        )
-    shape = trials.file["inputs"].shape[2], trials.file["rewards"].shape[2]
-    expected = len(network.task.input_names), len(network.task.action_names)
-    if shape != expected:
-        raise ArtefactError(f"{trials.path}: has {shape} inputs and actions, the network expects {expected}.")

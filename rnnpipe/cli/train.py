@@ -32,7 +32,7 @@ from rnnpipe.training.settings import PolicyGradientSettings
 )
 @click.option("--checkpoint_seconds", type=click.FloatRange(0), default=20.0, show_default=True, help="seconds between checkpoints")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="where to train")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads that share a batch")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads; results do not depend on it")
 def command(
     settings: dict[str, Any],
     seed: int,
@@ -49,7 +49,7 @@ def command(
     plain = {name: group.model_dump(mode="json") for name, group in settings.items()}
     plain["task"] = {"name": settings["task"].name, **plain["task"]}
     made_by = provenance("train")
-    key = canonical([plain, seed, made_by, where.type, threads])
+    key = canonical([plain, seed, made_by, where.type])
     place = checkpoint or network_path.with_name(f".{network_path.name}.checkpoint")
     with only_one(place):
         learner = PolicyGradient(

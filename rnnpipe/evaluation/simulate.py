@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -41,7 +43,7 @@ def simulate(
         network: The trained network.
         batches: Batches of its task.
         device: Where to run.
-        threads: Threads that share a batch (CPU).
+        threads: Batches simulated side by side; the result does not depend on it.
         seed: Seed of recurrent noise and actions; batch k has a stream of its own, so that a batch does not depend on
             the ones before.
         activity: Also return the activity; otherwise the second item is empty.
@@ -51,25 +53,28 @@ def simulate(
     """
     alpha = network.alpha
     sd = [math.sqrt(2 / alpha * network.settings[k]["var_rec"]) for k in ("network", "value_network")]
-    engine = make_engine(device, alpha, sd[0], sd[1], threads)
+    engine = make_engine(device, alpha, sd[0], sd[1])
     policy, value = ({k: v.to(device) for k, v in w.items()} for w in (network.policy, network.value))
-    for k, trials in enumerate(batches):
-        stream = int(np.random.SeedSequence([seed, k]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-        draws = Fresh(torch.Generator(device).manual_seed(stream))
+
+    def run(numbered: tuple[int, Trials]) -> tuple[Columns, Columns]:
+        number, trials = numbered
+        stream = int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        draws = Fresh.seeded(stream, device)
         episode = engine.rollout(policy, trials, draws, gradient=False)
         actions, rewards = episode.actions.cpu().numpy(), episode.rewards.cpu().numpy()
         table = trial_table(trials, network.task, actions, rewards)
         if not activity:
-            yield table, {}
-            continue
+            return table, {}
         passed = engine.value(value, episode, draws, pairing="rollout")
-        yield (
-            table,
-            {
-                **engine.activity(episode, passed),
-                "value": passed.value.cpu().numpy(),
-                "actions": actions.astype(np.int8),
-                "rewards": rewards,
-                "mask": episode.mask.cpu().numpy().astype(bool),
-            },
-        )
+        return table, {
+            **engine.activity(episode, passed),
+            "value": passed.value.cpu().numpy(),
+            "actions": actions.astype(np.int8),
+            "rewards": rewards,
+            "mask": episode.mask.cpu().numpy().astype(bool),
+        }
+
+    numbered = enumerate(batches)
+    with ThreadPoolExecutor(threads) as pool:
+        while group := list(islice(numbered, threads)):  # no more batches in memory than threads
+            yield from pool.map(run, group)

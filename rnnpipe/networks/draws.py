@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,34 +21,36 @@ class Draws(Protocol):
     def value_noise(self, t: Tensor, trial: Tensor, n_units: int) -> Tensor:
         """Value noise of some (step, trial) pairs, (len(t), n_units)."""
 
-    def split(self, parts: list[slice]) -> list[Draws]:
-        """Independent sources for parts of the batch, which number their trials from 0."""
-
 
 class Fresh:
-    """Numbers drawn when they are needed, so that ended trials draw none."""
+    """Numbers drawn when they are needed, so that ended trials draw none.
 
-    def __init__(self, generator: torch.Generator, dtype: torch.dtype = torch.float32) -> None:
-        self._generator, self._dtype = generator, dtype
+    The two networks draw from generators of their own, so that it does not matter which of them is simulated first.
+    """
 
-    def _normal(self, *shape: int) -> Tensor:
-        g = self._generator
-        return torch.randn(*shape, generator=g, dtype=self._dtype, device=g.device)
+    def __init__(
+        self, generator: torch.Generator, value_generator: torch.Generator, dtype: torch.dtype = torch.float32
+    ) -> None:
+        self._generator, self._value_generator, self._dtype = generator, value_generator, dtype
+
+    @classmethod
+    def seeded(cls, seed: int, device: torch.device | str = "cpu") -> Fresh:
+        """Streams that depend on one seed."""
+        seeds = np.random.SeedSequence(seed).generate_state(2, np.uint64) >> np.uint64(1)
+        return cls(*(torch.Generator(device).manual_seed(int(s)) for s in seeds))
 
     def noise(self, t0: int, t1: int, trials: Tensor, n_units: int) -> Tensor:
-        return self._normal(t1 - t0, len(trials), n_units)
+        return self._normal(self._generator, t1 - t0, len(trials), n_units)
 
     def uniform(self, t0: int, t1: int, trials: Tensor) -> Tensor:
         g = self._generator
         return torch.rand(t1 - t0, len(trials), generator=g, dtype=self._dtype, device=g.device)
 
     def value_noise(self, t: Tensor, trial: Tensor, n_units: int) -> Tensor:
-        return self._normal(len(t), n_units)
+        return self._normal(self._value_generator, len(t), n_units)
 
-    def split(self, parts: list[slice]) -> list[Draws]:
-        g = self._generator
-        seeds = torch.randint(2**62, (len(parts),), generator=g, device=g.device).tolist()
-        return [Fresh(torch.Generator(g.device).manual_seed(seed), self._dtype) for seed in seeds]
+    def _normal(self, generator: torch.Generator, *shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=self._dtype, device=generator.device)
 
 
 class Given:
@@ -64,6 +67,3 @@ class Given:
 
     def value_noise(self, t: Tensor, trial: Tensor, n_units: int) -> Tensor:
         return self._value_noise[t, trial]
-
-    def split(self, parts: list[slice]) -> list[Draws]:
-        return [Given(self._noise[:, p], self._uniform[:, p], self._value_noise[:, p]) for p in parts]

@@ -9,8 +9,10 @@ Arrays are packed (see `kernels`); what leaves the engine is (time, trial).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -24,6 +26,7 @@ from rnnpipe.trials import Trials
 
 Array = NDArray[np.floating]
 Grads = dict[str, Tensor]
+Pairing = Literal["learning", "rollout"]
 
 BLOCK = 32
 """Steps whose noise and input projections are made at once; some are in vain when the last trial ends earlier."""
@@ -100,7 +103,14 @@ class CpuEngine:
 
     # -- policy ---------------------------------------------------------------------------------------------
 
-    def rollout(self, policy: Mapping[str, Tensor], trials: Trials, draws: Draws, gradient: bool = True) -> Episode:
+    def rollout(
+        self,
+        policy: Mapping[str, Tensor],
+        trials: Trials,
+        draws: Draws,
+        gradient: bool = True,
+        on_block: Callable[[_Packed, int, int], None] | None = None,
+    ) -> Episode:
         """Let the policy act on a batch of trials.
 
         Args:
@@ -108,6 +118,7 @@ class CpuEngine:
             trials: The batch.
             draws: Random numbers.
             gradient: Keep what `policy_gradient` needs.
+            on_block: Called with the records and a range of steps as soon as these steps are done.
 
         Raises:
             TrainingError: The policy became NaN or infinite.
@@ -140,7 +151,7 @@ class CpuEngine:
         while t0 < n_steps and len(alive):
             t1 = min(t0 + BLOCK, n_steps)
             index = torch.from_numpy(alive)
-            noise = _numpy(draws.noise(t0, t1, index, n_units).mul(self._noise_sd))
+            noise = _numpy(draws.noise(t0, t1, index, n_units).mul_(self._noise_sd))
             uniform = _numpy(draws.uniform(t0, t1, index))
             seen = inputs[t0:t1, alive]
             drive = seen.reshape(-1, seen.shape[2]) @ w_in_t
@@ -153,6 +164,8 @@ class CpuEngine:
             if not finite:
                 raise TrainingError(f"the policy became NaN or infinite at step {t0 + done} of a trial.")
             p.n_steps = t0 + done
+            if on_block is not None:
+                on_block(p, t0, p.n_steps)
             ran = slice(p.start[p.n_steps - 1], p.start[p.n_steps])
             last = p.trial[ran]
             ended = trials.stops[trials.phase[p.n_steps - 1, last], last, p.action[ran]]
@@ -190,8 +203,39 @@ class CpuEngine:
 
     # -- value ----------------------------------------------------------------------------------------------
 
+    def rollout_with_value(
+        self,
+        policy: Mapping[str, Tensor],
+        value: Mapping[str, Tensor],
+        trials: Trials,
+        draws: Draws,
+        pool: Executor | None = None,
+    ) -> tuple[Episode, ValuePass]:
+        """`rollout` and `value` (learning pairing) together: the value network follows the policy block by block.
+
+        Given a pool, it does so in one of its threads. The result does not depend on that.
+        """
+        follower = _Follower(self, value, draws, "learning")
+        pending: list[Future[None]] = []
+
+        def on_block(p: _Packed, t0: int, t1: int) -> None:
+            # the records are still being extended: what follows may look at these steps only
+            if pool is None:
+                follower.run(p, t0, t1)
+            else:
+                if pending:
+                    pending.pop().result()  # blocks in order; the last one has had the time of this one
+                pending.append(pool.submit(follower.run, p, t0, t1))
+
+        try:
+            episode = self.rollout(policy, trials, draws, on_block=on_block)
+        finally:
+            for future in pending:
+                future.result()
+        return episode, follower.finish(episode)
+
     def value(
-        self, value: Mapping[str, Tensor], episode: Episode, draws: Draws, pairing: str = "learning"
+        self, value: Mapping[str, Tensor], episode: Episode, draws: Draws, pairing: Pairing = "learning"
     ) -> ValuePass:
         """Predicted return of every step that happened.
 
@@ -199,54 +243,29 @@ class CpuEngine:
             value: Effective weights of the value network, gated or linear.
             episode: The rollout it looks at.
             draws: Random numbers.
-            pairing: "learning": the state of step t has seen the rates and actions up to t - 1, so that the baseline does
-                not depend on the action it judges; "rollout": rates up to t and actions up to t - 1, the pairing
-                of the published value traces.
+            pairing: "learning": the state of step t has seen the rates and actions up to t - 1, so that the baseline
+                does not depend on the action it judges; "rollout": rates up to t and actions up to t - 1, the
+                pairing of the published value traces.
         """
         p: _Packed = episode.record  # type: ignore[assignment]
-        w = {name: _numpy(v) for name, v in value.items()}
-        n_policy = p.r.shape[1]
-        here = np.arange(p.rows)
-        source = np.where(p.prev < 0, 0, p.prev) if pairing == "learning" else here
-        acted = np.where(p.prev < 0, 0, p.prev)
-        if "w_rec" in w:
-            n_units = len(w["x0"])
-            drive = p.r @ w["w_in"][:, :n_policy].T
-            by_action = w["w_in"][:, n_policy:].T + w["b_in"]
-            step, trial = torch.from_numpy(p.step), torch.from_numpy(p.trial)
-            noise = _numpy(draws.value_noise(step, trial, n_units).mul(self._value_noise_sd))
-            empty = [np.empty((p.rows, n_units), self._type) for _ in range(6)]
-            v = _Packed(
-                p.n_steps, p.rows, p.start, p.step, p.trial, p.prev, p.action, *empty, z=np.empty((0, 0), self._type)
-            )
-            kernels.forward(
-                p.n_steps, self._alpha, w["x0"], drive, source, by_action, p.action, acted, noise, p.start, p.prev,
-                np.ascontiguousarray(w["w_gates"].T), np.ascontiguousarray(w["w_rec"].T),
-                v.x, v.r, v.lam, v.gam, v.s, v.d, True,
-            )  # fmt: skip
-        else:
-            r = np.concatenate([p.r[source], np.eye(w["w_out"].shape[1] - n_policy, dtype=self._type)[p.action[acted]]], 1)
-            r[: p.start[1]] = w["x0"]
-            none = np.empty((0, 0), self._type)
-            v = _Packed(p.n_steps, p.rows, p.start, p.step, p.trial, p.prev, p.action, none, r, *[none] * 4, z=none)
-        predicted = v.r @ w["w_out"][0] + w["b_out"]
-        v.inputs = p.r  # rates that drove it, by `source`
-        dense = torch.zeros(episode.mask.shape, dtype=self.dtype)
-        dense[torch.from_numpy(p.step), torch.from_numpy(p.trial)] = torch.from_numpy(predicted)
-        return ValuePass(dense, (v, source, acted))
+        follower = _Follower(self, value, draws, pairing)
+        for t0 in range(0, p.n_steps, BLOCK):
+            follower.run(p, t0, min(t0 + BLOCK, p.n_steps))
+        return follower.finish(episode)
 
     def value_gradient(self, value: Mapping[str, Tensor], passed: ValuePass, d_value: Tensor) -> Grads:
         """Gradient of a loss with respect to the effective weights, given its gradient in each predicted return."""
-        v, source, acted = passed.record  # type: ignore[misc]
+        v, seen = passed.record  # type: ignore[misc]
         d_out = _numpy(d_value)[v.step, v.trial][:, None]
         if "w_rec" not in value:
             first = v.start[1]
             x0 = (d_out[:first] @ _numpy(value["w_out"])).sum(0)
             grads = {"w_out": d_out.T @ v.r, "b_out": d_out.sum(0), "x0": x0}
             return {name: torch.from_numpy(g) for name, g in grads.items()}
-        first, n_policy = v.start[1], v.inputs.shape[1]
-        acts = np.eye(value["w_in"].shape[1] - n_policy, dtype=self._type)[v.action[acted[first:]]]
-        return self._gated_gradient(value, v, d_out, (v.inputs[source[first:]], acts))
+        first = v.start[1]
+        rows = v.prev[first:] if seen.pairing == "learning" else slice(first, None)
+        acts = np.eye(seen.n_actions, dtype=self._type)[v.action[v.prev[first:]]]
+        return self._gated_gradient(value, v, d_out, (seen.rates[rows], acts))
 
     # -- shared ---------------------------------------------------------------------------------------------
 
@@ -288,3 +307,75 @@ class CpuEngine:
             dense[name] = np.zeros((*episode.mask.shape, values.shape[1]), self._type)
             dense[name][p.step, p.trial] = values
         return dense
+
+
+class _Follower:
+    """A value network that follows a rollout block by block."""
+
+    def __init__(self, engine: CpuEngine, value: Mapping[str, Tensor], draws: Draws, pairing: Pairing) -> None:
+        self._engine, self._draws, self.pairing = engine, draws, pairing
+        self._w = {name: _numpy(v) for name, v in value.items()}
+        self._gated = "w_rec" in self._w
+        self._v: _Packed | None = None
+        self._drive: Array = np.empty((0, 0))
+        self.rates: Array = np.empty((0, 0))
+        """Rates of the policy network, packed."""
+        self.n_actions = 0
+
+    def _prepare(self, p: _Packed) -> None:
+        w, kind = self._w, self._engine._type
+        n_rows, n_policy = p.r.shape
+        self.rates = p.r
+        if self._gated:
+            n = len(w["x0"])
+            self.n_actions = w["w_in"].shape[1] - n_policy
+            self._drive = np.empty((n_rows, 3 * n), kind)
+            self._rates_to_drive = np.ascontiguousarray(w["w_in"][:, :n_policy].T)
+            self._by_action = w["w_in"][:, n_policy:].T + w["b_in"]
+            self._recurrent = [np.ascontiguousarray(w[name].T) for name in ("w_gates", "w_rec")]
+            arrays = [np.empty((n_rows, n), kind) for _ in range(6)]
+        else:
+            self.n_actions = w["w_out"].shape[1] - n_policy
+            none = np.empty((0, 0), kind)
+            arrays = [none, np.zeros((n_rows, n_policy + self.n_actions), kind), none, none, none, none]
+        self._v = _Packed(0, 0, p.start, p.step, p.trial, p.prev, p.action, *arrays, z=np.empty((0, 0), kind))
+
+    def run(self, p: _Packed, t0: int, t1: int) -> None:
+        """Predict the steps t0 up to (not including) t1, whose rows of `p` are complete."""
+        if self._v is None:
+            self._prepare(p)
+        v, w = self._v, self._w
+        assert v is not None
+        rows = slice(p.start[t0], p.start[t1])
+        ahead = self.pairing == "rollout"
+        if not self._gated:
+            later = slice(max(rows.start, p.start[1]), rows.stop)
+            prev = p.prev[later]
+            v.r[later, : p.r.shape[1]] = p.r[later if ahead else prev]
+            v.r[np.arange(later.start, later.stop), p.r.shape[1] + p.action[prev]] = 1
+            v.r[: p.start[1]] = w["x0"]
+            return
+        np.matmul(p.r[rows], self._rates_to_drive, out=self._drive[rows])
+        step = torch.from_numpy(np.repeat(np.arange(t0, t1), np.diff(p.start[t0 : t1 + 1])))
+        noise = self._draws.value_noise(step, torch.from_numpy(p.trial[rows]), len(w["x0"]))
+        kernels.forward(
+            t0, t1, self._engine._alpha, w["x0"], self._drive, ahead, self._by_action, p.action,
+            _numpy(noise.mul_(self._engine._value_noise_sd)), p.start, p.prev, *self._recurrent,
+            v.x, v.r, v.lam, v.gam, v.s, v.d, True,
+        )  # fmt: skip
+
+    def finish(self, episode: Episode) -> ValuePass:
+        """Predicted returns, once every step has been run."""
+        p: _Packed = episode.record  # type: ignore[assignment]
+        v = self._v
+        assert v is not None
+        v.n_steps, v.rows, v.step = p.n_steps, p.rows, p.step
+        for name in ("trial", "prev", "action"):
+            setattr(v, name, getattr(p, name))
+        for name in ("x", "r", "lam", "gam", "s", "d"):
+            setattr(v, name, getattr(v, name)[: p.rows])
+        self.rates = p.r
+        predicted = v.r @ self._w["w_out"][0] + self._w["b_out"]
+        dense = torch.zeros(episode.mask.shape, dtype=self._engine.dtype)
+        dense[torch.from_numpy(p.step), torch.from_numpy(p.trial)] = torch.from_numpy(predicted)
+        return ValuePass(dense, (v, self))

@@ -8,6 +8,7 @@ the loop over steps waits for the device: actions are drawn, looked up in the ru
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from rnnpipe.errors import TrainingError
 from rnnpipe.networks.draws import Draws
-from rnnpipe.networks.engine import BLOCK, Episode, Grads, ValuePass
+from rnnpipe.networks.engine import BLOCK, Episode, Grads, Pairing, ValuePass
 from rnnpipe.trials import Trials
 
 
@@ -116,8 +117,20 @@ class TorchEngine:
         chosen = torch.nn.functional.one_hot(episode.actions[:n].clamp(min=0), record.z.shape[-1])
         return self._gated_gradient(policy, record, (record.z - chosen) * factor)
 
+    def rollout_with_value(
+        self,
+        policy: Mapping[str, Tensor],
+        value: Mapping[str, Tensor],
+        trials: Trials,
+        draws: Draws,
+        pool: Executor | None = None,
+    ) -> tuple[Episode, ValuePass]:
+        """`rollout` and `value` (learning pairing); the device orders the work by itself, `pool` is not used."""
+        episode = self.rollout(policy, trials, draws)
+        return episode, self.value(value, episode, draws)
+
     def value(
-        self, value: Mapping[str, Tensor], episode: Episode, draws: Draws, pairing: str = "learning"
+        self, value: Mapping[str, Tensor], episode: Episode, draws: Draws, pairing: Pairing = "learning"
     ) -> ValuePass:
         """Predicted return of every step that happened; see `CpuEngine.value`."""
         record: _Dense = episode.record  # type: ignore[assignment]

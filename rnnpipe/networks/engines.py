@@ -7,10 +7,9 @@ from threadpoolctl import threadpool_limits
 
 from rnnpipe.errors import DeviceError
 from rnnpipe.networks.engine import CpuEngine
-from rnnpipe.networks.engine_threads import ThreadedEngine
 from rnnpipe.networks.engine_torch import TorchEngine
 
-Engine = CpuEngine | ThreadedEngine | TorchEngine
+Engine = CpuEngine | TorchEngine
 
 
 def choose_device(name: str) -> torch.device:
@@ -25,16 +24,14 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if name == "cuda" or (name == "auto" and available) else "cpu")
 
 
-def make_engine(
-    device: torch.device, alpha: float, noise_sd: float, value_noise_sd: float, threads: int = 1
-) -> Engine:
-    """The engine for a device: compiled kernels on the CPU (in `threads` threads), torch operations elsewhere.
+def make_engine(device: torch.device, alpha: float, noise_sd: float, value_noise_sd: float) -> Engine:
+    """The engine for a device: compiled kernels on the CPU, torch operations elsewhere.
 
-    Numerical libraries are held to one thread each: at these sizes their own threads cost more than they bring.
+    On the CPU numerical libraries are held to one thread each: at these sizes their own threads cost more than they
+    bring, and results must not depend on their number. Threads are used on whole parts of the work instead.
     """
     if device.type != "cpu":
         return TorchEngine(alpha, noise_sd, value_noise_sd, device=device)
     threadpool_limits(1)
     torch.set_num_threads(1)
-    engine = CpuEngine(alpha, noise_sd, value_noise_sd)
-    return engine if threads == 1 else ThreadedEngine(engine, threads)
+    return CpuEngine(alpha, noise_sd, value_noise_sd)

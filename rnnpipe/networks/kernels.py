@@ -188,32 +188,34 @@ def rollout(  # type: ignore[no-untyped-def]
 
 @numba.njit(**_OPTIONS)
 def forward(  # type: ignore[no-untyped-def]
-    n_steps, alpha, x0, drive, source, by_action, action, acted, noise, start, prev, w_gates_t, w_rec_t,
+    t0, t1, alpha, x0, drive, ahead, by_action, action, noise, start, prev, w_gates_t, w_rec_t,
     x, r, lam, gam, s, d, keep,
 ):  # fmt: skip
-    """Run a gated network over packed rows whose inputs are all known.
+    """Run a gated network over the packed rows of steps t0 up to (not including) t1, whose inputs are known.
 
-    Row `row` of step t >= 1 is driven by `drive[source[row]] + by_action[action[acted[row]]]`; rows of step 0 hold
-    the initial state.
+    A row of step t >= 1 is driven by `drive` of its own row if `ahead`, else of its trial's row one step before, plus
+    `by_action` of the action taken one step before. `noise` begins with the first row of step t0. Rows of step 0
+    hold the initial state.
     """
-    n_units, most = x.shape[1], start[1] - start[0]
+    n_units, most, first = x.shape[1], start[t0 + 1] - start[t0], start[t0]
     xp, rp, qp = np.empty((most, n_units), x.dtype), np.empty((most, n_units), x.dtype), np.empty((most, n_units), x.dtype)
     up = np.empty((most, 3 * n_units), x.dtype)
     gates, c, new = np.empty((most, 2 * n_units), x.dtype), np.empty_like(xp), np.empty_like(xp)
     lam1, gam1, s1, d1 = np.empty_like(c), np.empty_like(c), np.empty_like(c), np.empty_like(c)
-    for row in range(start[0], start[1]):
+    for row in range(first, start[1]):  # none unless t0 is 0
         for j in range(n_units):
             x[row, j] = x0[j]
             r[row, j] = _relu(x0[j])
-    for t in range(1, n_steps):
+    for t in range(max(t0, 1), t1):
         row0, n = start[t], start[t + 1] - start[t]
         for i in range(n):
             row = row0 + i
-            p, k, a = prev[row], source[row], action[acted[row]]
+            p = prev[row]
+            k, a = row if ahead else p, action[p]
             for j in range(n_units):
                 xp[i, j] = x[p, j]
                 rp[i, j] = r[p, j]
-                qp[i, j] = noise[row, j]
+                qp[i, j] = noise[row - first, j]
             for j in range(3 * n_units):
                 up[i, j] = drive[k, j] + by_action[a, j]
         if keep:

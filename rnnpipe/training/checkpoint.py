@@ -1,7 +1,7 @@
 """Training state that survives a killed attempt.
 
 The file lies outside the workflow's declared outputs, so that Snakemake never deletes it. `key` names what the state
-was trained with (settings, seed, code, threads); a file with another key is not used.
+was trained with (settings, seed, code, device); a file with another key is not used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Checkpoint:
         except ArtefactError as error:
             return None, f"training from the start, the checkpoint is of no use: {error}"
         if content["key"] != self.key:
-            return None, f"training from the start, {self.path} is of other settings, code or threads"
+            return None, f"training from the start, {self.path} is of other settings, seed, code or device"
         return content["state"], f"continuing from {self.path}"
 
     def save(self, state: dict[str, Any]) -> None:

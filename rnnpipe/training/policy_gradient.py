@@ -8,7 +8,9 @@ Reference: Song, Yang & Wang (2017) eLife 6:e21492.
 
 from __future__ import annotations
 
+import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -39,9 +41,9 @@ class PolicyGradient:
         value_network: Settings of the value network.
         learning: Settings of the learning rule.
         seed: Seed s; trials are drawn from a Mersenne Twister seeded 3s, the policy network from 3s + 1, the value
-            network from 3s + 2 (the published rule), recurrent noise and actions from torch's generator seeded 3s.
+            network from 3s + 2 (the published rule); recurrent noise and actions have streams derived from 3s.
         device: Where the networks run.
-        threads: Threads that share the trials of a batch (CPU); part of what the result depends on.
+        threads: CPU threads; the result does not depend on their number.
     """
 
     def __init__(
@@ -64,8 +66,8 @@ class PolicyGradient:
             alpha,
             math.sqrt(2 / alpha * network.var_rec),
             math.sqrt(2 / alpha * value_network.var_rec),
-            threads,
         )
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         policy, policy_masks = initial_policy(network, n_inputs, n_actions, 3 * seed + 1)
         value, value_masks = initial_value(value_network, network, n_actions, 3 * seed + 2, task.reward_abort)
         self.masks = {
@@ -79,7 +81,9 @@ class PolicyGradient:
             self.value, learning.value_learning_rate, norm, self.masks["value"], value_network.fixed
         )
         self.rng = np.random.RandomState(3 * seed)
-        self.generator = torch.Generator(device).manual_seed(3 * seed)
+        streams = np.random.SeedSequence(3 * seed).generate_state(3, np.uint64) >> np.uint64(1)
+        self.generators = [torch.Generator(device).manual_seed(int(s)) for s in streams[:2]]
+        self.validation_rng = np.random.default_rng(int(streams[2]))
         self.n_updates = 0
         self.best_policy, self.best_value = self.policy.clone(), self.value.clone()
         self.best: dict[str, Any] = {"mean_reward": -math.inf}
@@ -110,17 +114,22 @@ class PolicyGradient:
     def update(self) -> None:
         """One gradient step of both networks."""
         trials = self.task.sample(self.rng, self.trials_per_update)
-        draws = Fresh(self.generator)
+        draws = Fresh(*self.generators)
         policy, value = effective(self.policy, self.masks["policy"]), effective(self.value, self.masks["value"])
-        episode = self.engine.rollout(policy, trials, draws)
-        passed = self.engine.value(value, episode, draws)
+        episode, passed = self.engine.rollout_with_value(policy, value, trials, draws, self._pool)
         mask, predicted = episode.mask, passed.value
-        error = (predicted - returns(episode.rewards, mask)) * mask
-        value_gradient = self.engine.value_gradient(value, passed, 2 * error / mask.sum())
+
+        def improve_value() -> torch.Tensor:
+            error = (predicted - returns(episode.rewards, mask)) * mask
+            return self.value_adam.step(self.engine.value_gradient(value, passed, 2 * error / mask.sum()))
+
+        # both gradients use the networks as they were, so they may be made side by side
+        other = self._pool.submit(improve_value) if self._pool else None
         credit = advantage(episode.rewards, mask, predicted, self.learning.credit_t0)
-        policy_gradient = self.engine.policy_gradient(policy, episode, credit / self.trials_per_update)
-        value_norm = self.value_adam.step(value_gradient)
-        policy_norm = self.policy_adam.step(policy_gradient)
+        policy_norm = self.policy_adam.step(
+            self.engine.policy_gradient(policy, episode, credit / self.trials_per_update)
+        )
+        value_norm = other.result() if other else improve_value()
         self._norms.append(torch.stack([policy_norm, value_norm]))
         self.n_updates += 1
 
@@ -133,14 +142,17 @@ class PolicyGradient:
         n = self.validation_trials
         trials = self.task.sample(self.rng, n)
         policy, value = effective(self.policy, self.masks["policy"]), effective(self.value, self.masks["value"])
-        parts, squared_error, n_valid = [], 0.0, 0.0
-        for start in range(0, n, CHUNK):
+        seed = int(self.validation_rng.integers(2**62))
+
+        def simulate(start: int) -> tuple[dict[str, np.ndarray], float, float]:
             part = trials[start : start + CHUNK]
-            episode, passed = self._simulate(part, policy, value)
-            parts.append(outcomes(part, episode.actions.cpu().numpy(), episode.rewards.cpu().numpy()))
+            # a stream for each part, so that it does not matter which is simulated first
+            episode, passed = self._simulate(part, policy, value, Fresh.seeded(seed + start, self.device))
             error = (passed.value - returns(episode.rewards, episode.mask)) * episode.mask
-            squared_error += float(error.double().square().sum())
-            n_valid += float(episode.mask.sum())
+            result = outcomes(part, episode.actions.cpu().numpy(), episode.rewards.cpu().numpy())
+            return result, float(error.double().square().sum()), float(episode.mask.sum())
+
+        parts, errors, lengths = zip(*(self._pool.map if self._pool else map)(simulate, range(0, n, CHUNK)), strict=True)
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         p_decision, p_correct = score(joined["decision"], joined["correct"])
         mean_reward = float(joined["reward"].sum(dtype=np.float64) / n)
@@ -152,7 +164,7 @@ class PolicyGradient:
             "mean_reward": mean_reward,
             "p_decision": p_decision,
             "p_correct": p_correct,
-            "value_rmse": math.sqrt(squared_error / n_valid),
+            "value_rmse": math.sqrt(sum(errors) / sum(lengths)),
             "policy_grad_norm": float(np.median(norms[:, 0])),
             "value_grad_norm": float(np.median(norms[:, 1])),
             "max_policy_grad_norm": float(norms[:, 0].max()),
@@ -166,8 +178,7 @@ class PolicyGradient:
             self.best_policy, self.best_value = self.policy.clone(), self.value.clone()
         return row
 
-    def _simulate(self, trials: Trials, policy: Any, value: Any) -> tuple[Episode, ValuePass]:
-        draws = Fresh(self.generator)
+    def _simulate(self, trials: Trials, policy: Any, value: Any, draws: Fresh) -> tuple[Episode, ValuePass]:
         episode = self.engine.rollout(policy, trials, draws, gradient=False)
         return episode, self.engine.value(value, episode, draws, pairing="rollout")
 
@@ -186,7 +197,8 @@ class PolicyGradient:
                 for a in (self.policy_adam, self.value_adam)
             ],
             "rng": [str(kind), torch.from_numpy(key.astype(np.int64)), int(position), int(has_gauss), float(cached)],
-            "generator": self.generator.get_state().clone(),
+            "generators": [g.get_state().clone() for g in self.generators],
+            "validation_rng": json.dumps(self.validation_rng.bit_generator.state),
             "n_updates": self.n_updates,
             "best": dict(self.best),
             "history": [dict(row) for row in self.history],
@@ -205,7 +217,9 @@ class PolicyGradient:
             adam.step_count = kept["step_count"]
         kind, key, position, has_gauss, cached = state["rng"]
         self.rng.set_state((kind, key.numpy().astype(np.uint32), position, has_gauss, cached))
-        self.generator.set_state(state["generator"])
+        for generator, kept_state in zip(self.generators, state["generators"], strict=True):
+            generator.set_state(kept_state)
+        self.validation_rng.bit_generator.state = json.loads(state["validation_rng"])
         self.n_updates = state["n_updates"]
         self.best, self.history = dict(state["best"]), [dict(row) for row in state["history"]]
         self.reached_criterion = state["reached_criterion"]

@@ -1,0 +1,52 @@
+"""Stage `bench`: the speed of training, evaluation, environments and start-up, one JSON line a measurement."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from rnnpipe.bench.environments import measure_environments
+from rnnpipe.bench.measure import Measurement
+from rnnpipe.bench.startup import measure_startup
+from rnnpipe.bench.training import measure_evaluation, measure_training
+from rnnpipe.files import whole
+
+PARTS = ("training", "evaluation", "environments", "startup")
+
+
+@click.command()
+@click.option("--only", type=click.Choice(PARTS), multiple=True, help="measure these alone; repeatable")
+@click.option("--threads", "thread_counts", default="1,2", show_default=True, help="thread counts to try")
+@click.option("--repetitions", type=click.IntRange(1), default=30, show_default=True, help="timed repetitions")
+@click.option("--out", type=click.Path(path_type=Path), help="also write the lines to this file")
+def command(only: tuple[str, ...], thread_counts: str, repetitions: int, out: Path | None) -> None:
+    """Measure speeds; ratios are between things measured in this very run."""
+    try:
+        threads = tuple(int(word) for word in thread_counts.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{thread_counts!r} is not a list like 1,2", param_hint="--threads") from None
+
+    def measurements() -> Iterator[Measurement]:
+        wanted = only or PARTS
+        if "training" in wanted:
+            yield from measure_training(threads, repetitions)
+        if "evaluation" in wanted:
+            yield from measure_evaluation(threads, max(1, repetitions // 10))
+        if "environments" in wanted:
+            yield from measure_environments()
+        if "startup" in wanted:
+            yield from measure_startup()
+
+    lines = []
+    for measurement in measurements():
+        plain = dataclasses.asdict(measurement)
+        plain = {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in plain.items() if v is not None}
+        lines.append(json.dumps(plain))
+        print(lines[-1], flush=True)
+    if out is not None:
+        with whole(out) as tmp:
+            tmp.write_text("\n".join(lines) + "\n")
