@@ -1,32 +1,48 @@
 """How a stage's process ends: with its parent, and never two on one checkpoint."""
+
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import fcntl
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+PR_SET_PDEATHSIG = 1
 
-def end_with_parent(sig=signal.SIGTERM):
-    """Linux: get `sig` when the process that started this one dies (kill -9 included)."""
+
+def end_with_parent(sig: signal.Signals = signal.SIGTERM) -> None:
+    """Linux: get `sig` when the process that started this one dies, `kill -9` included; elsewhere do nothing.
+
+    Meant for jobs of the workflow, which nobody would stop once Snakemake is gone. Called first thing in a process.
+    """
     if not sys.platform.startswith("linux"):
         return
+    parent = os.getppid()
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(1, int(sig), 0, 0, 0)  # PR_SET_PDEATHSIG
-        if os.getppid() == 1:  # it died before the call
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(sig), 0, 0, 0)
+        if os.getppid() != parent:  # it died before the call
             os.kill(os.getpid(), sig)
 
 
 @contextlib.contextmanager
-def only_one(path):
-    """Hold an exclusive lock beside `path`; wait for another holder to end."""
+def only_one(path: str | Path) -> Iterator[None]:
+    """Hold an exclusive lock beside `path`; wait for another process that holds it to end.
+
+    The lock is the kernel's (flock) and goes with the process, so a stale lock file means nothing. On a file system
+    that has no locks the work goes on without one.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_name(path.name + ".lock"), "w") as f:
+    with open(path.with_name(f"{path.name}.lock"), "w") as file:
         try:
-            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("waiting for another process on this checkpoint", flush=True)
-            fcntl.flock(f, fcntl.LOCK_EX)
+            print(f"waiting for another process that works on {path}", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            print(f"no lock on {path} ({error.strerror}); make sure that nothing else works on it", flush=True)
         yield

@@ -11,6 +11,7 @@ coherence set the width. Where every trial follows one Gaussian both agree, and 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,8 +76,8 @@ def fit_least_squares(x: ArrayLike, n_right: ArrayLike, n: ArrayLike, level: flo
 
     .. math:: (J^T J)^{-1} J^T \mathrm{diag}(p(1-p)/n) J (J^T J)^{-1},
 
-    J the Jacobian at the solution, p the observed proportion moved inwards by half a trial, so that a level that was all left or all
-    right is not taken for certain.
+    J the Jacobian at the solution, p the observed proportion moved inwards by half a trial, so that a level that
+    was all left or all right is not taken for certain.
 
     Args:
         x: Levels, (n_levels,).
@@ -90,76 +91,92 @@ def fit_least_squares(x: ArrayLike, n_right: ArrayLike, n: ArrayLike, level: flo
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", OptimizeWarning)
-            (mu, sigma), _ = curve_fit(
-                lambda x, mu, sigma: norm.cdf((x - mu) / sigma), x, k / n, p0=[x.mean(), x.std()], maxfev=10_000
-            )
+            # with derivatives: levels symmetric about 0 start mu at a rounding error, on whose scale finite
+            # differences vanish and mu would stay where it is
+            (mu, sigma), _ = curve_fit(_gaussian, x, k / n, p0=[x.mean(), x.std()], jac=_jacobian, maxfev=10_000)
     except RuntimeError:
         return Fit("least squares", problem="the least-squares fit did not converge")
-    spread = x.max() - x.min()
-    if not 0 < sigma <= 100 * spread:
+    mu, sigma = float(mu), float(sigma)
+    if not 0 < sigma <= 100 * (x.max() - x.min()):
         return Fit("least squares", problem="choices do not grow with signed coherence")
-    z = (x - mu) / sigma
-    density = norm.pdf(z) / sigma
-    jacobian = np.stack([-density, -density * z], axis=1)
+    jacobian = _jacobian(x, mu, sigma)
     gram = jacobian.T @ jacobian
     if np.linalg.cond(gram) > 1e12:
         return Fit("least squares", problem="choices jump from all left to all right; the levels do not resolve a width")
     bread = np.linalg.inv(gram) @ jacobian.T
     p = (k + 0.5) / (n + 1)
-    half = norm.ppf(0.5 + level / 2) * np.sqrt(np.diag((bread * (p * (1 - p) / n)) @ bread.T))
-    return Fit(
-        "least squares", mu, mu - half[0], mu + half[0], sigma, max(sigma - half[1], 0.0), sigma + half[1]
-    )
+    error = np.sqrt(np.diag((bread * (p * (1 - p) / n)) @ bread.T))
+    half_mu, half_sigma = (norm.ppf(0.5 + level / 2) * error).tolist()
+    return Fit("least squares", mu, mu - half_mu, mu + half_mu, sigma, max(sigma - half_sigma, 0.0), sigma + half_sigma)
+
+
+def _gaussian(x: NDArray[np.float64], mu: float, sigma: float) -> NDArray[np.float64]:
+    p: NDArray[np.float64] = norm.cdf((x - mu) / sigma)
+    return p
+
+
+def _jacobian(x: NDArray[np.float64], mu: float, sigma: float) -> NDArray[np.float64]:
+    """Derivatives of `_gaussian` by mu and sigma, (n_levels, 2)."""
+    z = (x - mu) / sigma
+    density = norm.pdf(z) / sigma
+    return np.stack([-density, -density * z], axis=1)
 
 
 def fit_likelihood(x: ArrayLike, n_right: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Fit:
-    """Fit of the counts by maximum likelihood (a probit regression) with profile-likelihood intervals.
+    """Fit of the counts by maximum likelihood (probit regression) with profile-likelihood intervals.
 
-    Arguments as in `fit_least_squares`. Counts that a step separates without error have no finite maximum and give no fit.
+    Arguments as in `fit_least_squares`. Counts that a step explains without error have no finite maximum and give
+    no fit. A bound beyond a thousand times the estimate is reported as 0 or infinity.
     """
     x, k, n, problem = _usable(x, n_right, n)
+    if not problem and _separated(x, k, n):
+        problem = "choices jump from all left to all right; the levels do not resolve a width"
     if problem:
         return Fit("likelihood", problem=problem)
-    if _separated(x, k, n):
-        return Fit("likelihood", problem="choices jump from all left to all right; the levels do not resolve a width")
-
-    def loss(mu: float, slope: float) -> float:
-        z = (x - mu) * slope
-        return -float(k @ norm.logcdf(z) + (n - k) @ norm.logsf(z))
-
-    scale = x.std()  # in these units both parameters are of order one
-    # the intercept-and-slope form of probit regression is concave, so this finds the maximum from anywhere
-    best = minimize(lambda t: loss(-t[0] / t[1] * scale, t[1] / scale) if t[1] else np.inf, [0.0, 1.0], method="Nelder-Mead",
-                    options={"xatol": 1e-10, "fatol": 1e-10, "maxiter": 4000})  # fmt: skip
-    intercept, slope = best.x[0], best.x[1] / scale
-    if slope * scale < 1e-2:
+    centre, scale = x.mean(), x.std()
+    u = (x - centre) / scale  # in these units both parameters are of order one
+    (intercept, slope), least = _probit(np.stack([np.ones_like(u), u], axis=1), 0.0, k, n)
+    if slope < 1e-2:
         return Fit("likelihood", problem="choices do not grow with signed coherence")
-    mu, sigma = -intercept / (slope * 1.0), 1.0 / slope
-    drop = best.fun + chi2.ppf(level, 1) / 2
+    mu, sigma = -intercept / slope, 1 / slope
+    limit = least + chi2.ppf(level, 1) / 2
 
-    def profile(fixed: Literal["mu", "sigma"], value: float) -> float:
-        if fixed == "sigma":
-            inner = minimize(lambda t: loss(t[0], 1 / value), [mu], method="Nelder-Mead", options={"xatol": 1e-8})
-        else:
-            inner = minimize(lambda t: loss(value, np.exp(t[0])), [np.log(slope)], method="Nelder-Mead",
-                             options={"xatol": 1e-8})  # fmt: skip
-        return float(inner.fun) - drop
+    def excess_of_mu(value: float) -> float:
+        return _probit((u - value)[:, None], 0.0, k, n)[1] - limit
 
-    def bound(fixed: Literal["mu", "sigma"], start: float, end: float) -> float:
-        if profile(fixed, end) < 0:
-            return end if fixed == "mu" else (0.0 if end < start else np.inf)
-        return float(brentq(lambda value: profile(fixed, value), start, end, xtol=1e-6 * scale))
+    def excess_of_sigma(value: float) -> float:
+        return _probit(np.ones((len(u), 1)), u / value, k, n)[1] - limit
 
-    far = 10 * (x.max() - x.min() + sigma)
-    return Fit(
-        "likelihood",
-        mu,
-        bound("mu", mu, mu - far),
-        bound("mu", mu, mu + far),
-        sigma,
-        bound("sigma", sigma, 1e-3 * sigma),
-        bound("sigma", sigma, 1e3 * sigma),
+    far = 1e3 * sigma
+    bounds = (
+        _crossing(excess_of_mu, mu, mu - far, -np.inf),
+        _crossing(excess_of_mu, mu, mu + far, np.inf),
+        _crossing(excess_of_sigma, sigma, 1e-3 * sigma, 0.0),
+        _crossing(excess_of_sigma, sigma, far, np.inf),
     )
+    mu, mu_low, mu_high = (float(centre + scale * v) for v in (mu, *bounds[:2]))
+    sigma, sigma_low, sigma_high = (float(scale * v) for v in (sigma, *bounds[2:]))
+    return Fit("likelihood", mu, mu_low, mu_high, sigma, sigma_low, sigma_high)
+
+
+def _probit(
+    design: NDArray[np.float64], offset: NDArray[np.float64] | float, k: NDArray[np.float64], n: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Minimum of the (convex) negative log likelihood of k ~ Binomial(n, Phi(design @ t + offset))."""
+
+    def loss(t: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        z = design @ t + offset
+        right, left, density = norm.logcdf(z), norm.logsf(z), norm.logpdf(z)
+        slope = (n - k) * np.exp(density - left) - k * np.exp(density - right)
+        return -float(k @ right + (n - k) @ left) / n.sum(), slope @ design / n.sum()
+
+    best = minimize(loss, np.zeros(design.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-9})
+    return best.x, float(best.fun * n.sum())
+
+
+def _crossing(excess: Callable[[float], float], inside: float, outside: float, beyond: float) -> float:
+    """Where `excess` turns positive between two values, or `beyond` if it does not."""
+    return float(brentq(excess, inside, outside)) if excess(outside) > 0 else beyond
 
 
 def fit(table: pd.DataFrame) -> Fit:

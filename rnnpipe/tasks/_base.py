@@ -104,6 +104,7 @@ class Task(Settings):
                 f"the last period can end at {self.longest():g} ms, after tmax = {self.tmax:g} ms; raise tmax"
                 " or shorten a period"
             )
+        self.variables()  # its distributions check themselves
         return self
 
     def steps(self, ms: ArrayLike) -> NDArray[np.int32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -41,6 +42,14 @@ class TruncatedExponential:
     low: float
     high: float
     dt: float
+
+    def __post_init__(self) -> None:
+        # rejection would draw for ever where hardly anything is kept
+        if math.exp(-self.low / self.mean) - math.exp(-self.high / self.mean) < 1e-3:
+            raise ValueError(
+                f"an exponential of mean {self.mean:g} ms is hardly ever between {self.low:g} and {self.high:g} ms;"
+                " change its mean or its bounds"
+            )
 
     def __call__(self, rng: Rng, n: int) -> NDArray[np.float64]:
         x = np.full(n, np.nan)

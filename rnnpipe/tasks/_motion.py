@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import field_validator
 
 from rnnpipe.settings import setting
 from rnnpipe.tasks._base import Conditions, Task
@@ -26,6 +27,13 @@ class Motion(Task):
 
     fixation: float = setting(750.0, "duration of fixation before the stimulus", "ms")
     coherences: list[float] = setting([], "motion coherences, drawn uniformly", "percent", min_length=1)
+
+    @field_validator("coherences")
+    @classmethod
+    def _are_percentages(cls, coherences: list[float]) -> list[float]:
+        if not all(0 <= c <= 100 for c in coherences):
+            raise ValueError("every coherence must be between 0 and 100")
+        return coherences
 
     def _categories(self) -> dict[str, Choice]:
         return {"side": Choice((-1, 1)), "coherence": Choice(tuple(map(float, self.coherences)))}

@@ -1,0 +1,31 @@
+"""What a claim is: a number of a paper, the band it should fall into, and where it is measured."""
+
+from __future__ import annotations
+
+from pydantic import model_validator
+
+from rnnpipe.settings import Settings, setting
+
+HISTORY = "history"
+"""The need that is a training history; any other is the name of a data set that a network was evaluated on."""
+
+
+class Claim(Settings):
+    """One row of the table of claims."""
+
+    quantity: str = setting(..., "what is measured; one of the quantities of `rnnpipe claims --help`")
+    of: str = setting(..., "experiment whose networks it is measured on")
+    needs: list[str] = setting(..., "what it is measured from: `history`, or the name of a data set", min_length=1)
+    source: str = setting("", "where the target comes from")
+    unit: str = setting("", "unit of the target and of what is measured")
+    target_low: float | None = setting(None, "smallest value that fulfils the claim; null for no lower bound")
+    target_high: float | None = setting(None, "largest value that fulfils the claim; null for no upper bound")
+
+    @model_validator(mode="after")
+    def _band_is_possible(self) -> Claim:
+        low, high = self.target_low, self.target_high
+        if low is None and high is None:
+            raise ValueError("target_low and target_high are both missing; a claim needs at least one bound")
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"target_low ({low:g}) is above target_high ({high:g})")
+        return self

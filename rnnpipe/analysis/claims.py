@@ -1,0 +1,121 @@
+"""Table of claims: what was measured against what should be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from rnnpipe.analysis.claim import Claim
+from rnnpipe.analysis.quantities import Quantity
+
+REACHED, MISSED, NOT_MEASURED = "reached", "missed", "not measured"
+
+COLUMNS = [
+    "id",
+    "source",
+    "quantity",
+    "unit",
+    "target_low",
+    "target_high",
+    "measured",
+    "n_seeds",
+    "verdict",
+    "range_low",
+    "range_high",
+    "note",
+]
+
+
+def verdict(measured: float, low: float | None, high: float | None) -> str:
+    """Whether a measured value lies in a band, bounds included; NaN was not measured."""
+    if math.isnan(measured):
+        return NOT_MEASURED
+    # single-precision rewards of -1 add up to -1 within rounding, which "exactly -1" must allow
+    slack = 1e-6
+    inside = (low is None or measured >= low - slack) and (high is None or measured <= high + slack)
+    return REACHED if inside else MISSED
+
+
+def row(name: str, claim: Claim, what: Quantity, values: Mapping[int, float], notes: Sequence[str] = ()) -> dict[str, object]:
+    """One row of the table.
+
+    Args:
+        name: Identifier of the claim.
+        claim: The claim.
+        what: Its quantity.
+        values: Measurement of each network by seed; NaN where it could not be made.
+        notes: What else a reader should know, e.g. which command makes a missing file.
+    """
+    measured = {seed: value for seed, value in values.items() if not math.isnan(value)}
+    notes = list(notes)
+    if unmeasured := sorted(set(values) - set(measured)):
+        notes.append(f"cannot be measured for seed {', '.join(map(str, unmeasured))}: too few trials or decisions")
+    if never := sorted(seed for seed, value in measured.items() if math.isinf(value)):
+        notes.append(f"never happened for seed {', '.join(map(str, never))}")
+    summary = what.summarise(list(measured.values()))
+    return {
+        "id": name,
+        "source": claim.source,
+        "quantity": claim.quantity,
+        "unit": claim.unit,
+        "target_low": np.nan if claim.target_low is None else claim.target_low,
+        "target_high": np.nan if claim.target_high is None else claim.target_high,
+        "measured": summary,
+        "n_seeds": len(measured),
+        "verdict": verdict(summary, claim.target_low, claim.target_high),
+        "range_low": min(measured.values(), default=np.nan),
+        "range_high": max(measured.values(), default=np.nan),
+        "note": "; ".join(notes),
+    }
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """The table as aligned Markdown, numbers rounded, with a line that counts the verdicts."""
+    heads = ["verdict", "id", "quantity", "measured", "range", "networks", "target", "unit", "source"]
+    body = []
+    for r in table.to_dict("records"):
+        summary, span = _number(r["measured"]), f"{_number(r['range_low'])} to {_number(r['range_high'])}"
+        body.append(
+            [
+                r["verdict"],
+                r["id"],
+                r["quantity"],
+                summary,
+                span if r["n_seeds"] > 1 else "",
+                str(r["n_seeds"]),
+                _band(r["target_low"], r["target_high"]),
+                r["unit"],
+                r["source"],
+            ]
+        )
+    widths = [max(len(line[i]) for line in [heads, *body]) for i in range(len(heads))]
+    numbers = {heads.index(name) for name in ("measured", "networks")}
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (c.rjust(w) if i in numbers else c.ljust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True)))
+        return "| " + " | ".join(padded) + " |"
+
+    rule = "|" + "|".join("-" * (w + 1) + (":" if i in numbers else "-") for i, w in enumerate(widths)) + "|"
+    counts = ", ".join(f"{(table['verdict'] == v).sum()} {v}" for v in (REACHED, MISSED, NOT_MEASURED))
+    notes = [f"- {r['id']}: {r['note']}" for r in table.to_dict("records") if r["note"]]
+    lines = [f"{len(table)} claims: {counts}", "", line(heads), rule, *map(line, body)]
+    return "\n".join([*lines, *(["", *notes] if notes else [])]) + "\n"
+
+
+def _number(value: float) -> str:
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "never"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _band(low: float, high: float) -> str:
+    if math.isnan(low):
+        return f"at most {_number(high)}"
+    if math.isnan(high):
+        return f"at least {_number(low)}"
+    return f"exactly {_number(low)}" if low == high else f"{_number(low)} to {_number(high)}"

@@ -1,0 +1,248 @@
+"""Fixed points of a gated network under constant inputs: found, certified, merged, and their stability.
+
+Per input, Levenberg-Marquardt runs from many starts on G(x) = 0 (see `gated_map`) with its analytic Jacobian, then
+Newton to round-off; further rounds start between the points found and beside the unstable ones, until they bring
+nothing new.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnpipe.analysis.fixed_points_settings import FixedPointSettings
+from rnnpipe.analysis.gated_map import Array, GatedMap
+
+KINK = 1e-9
+"""A state nearer to 0 than this, relative to the largest (at least 1), is on the kink of the rectification."""
+
+ROUNDS = 3
+"""Rounds of new starts made from the points found."""
+
+
+@dataclass(frozen=True)
+class FixedPoints:
+    """Fixed points under one input; the first axis of every array is the point, most visited first."""
+
+    x: Array
+    """States, (n_points, n_units)."""
+    residual: Array
+    """Largest |G| of a unit, (n_points,)."""
+    radius: Array
+    """Distance within which a true fixed point lies for certain, NaN where that is not proved, (n_points,)."""
+    on_kink: NDArray[np.bool_]
+    """Whether a unit sits on the kink of the rectification, where eigenvalues differ between its sides."""
+    eigenvalues: NDArray[np.complex128]
+    """Of the map x -> x', largest modulus first, (n_points, n_units)."""
+    stable: NDArray[np.bool_]
+    """Whether all eigenvalues, on a kink those of both sides, are inside the unit circle."""
+    n_unstable: NDArray[np.int64]
+    """Number of eigenvalues outside the unit circle."""
+    n_hits: NDArray[np.int64]
+    """Starts that ended here."""
+    n_starts: int
+    """Starts made in all."""
+    n_converged: int
+    """Starts that ended at some fixed point."""
+    dt: float
+    """Step of the map, ms."""
+
+    @property
+    def time_constants(self) -> Array:
+        """-dt / log|eigenvalue|, ms: of decay where positive, of growth where negative, (n_points, n_units)."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(-self.dt / np.log(np.abs(self.eigenvalues)))
+
+
+def find_fixed_points(
+    gated: GatedMap, visited: Array, settings: FixedPointSettings, rng: np.random.Generator
+) -> FixedPoints:
+    """Search for the fixed points under one input.
+
+    Args:
+        gated: The network with its input.
+        visited: States that the network passes through in its task, (n, n_units): where the search begins.
+        settings: Size and tolerances of the search.
+        rng: Generator of the starts.
+    """
+    starts = _starts(gated, visited, settings, rng)
+    found, hits, n_starts = np.empty((0, gated.n_units)), np.empty(0, int), 0
+    for _ in range(1 + ROUNDS):
+        solutions = _accepted(gated, solve(gated, starts, settings), settings)
+        n_starts += len(starts)
+        known = len(found)
+        found, hits = _merge(gated, np.concatenate([found, solutions]), hits, settings.min_distance)
+        if len(found) == known or not len(found):
+            break
+        starts = _between_and_beside(gated, found, settings)
+        if not len(starts):
+            break
+    order = np.lexsort((*found.T[::-1], -hits)) if len(found) else np.empty(0, int)
+    return _described(gated, found[order], hits[order], n_starts)
+
+
+def _starts(gated: GatedMap, visited: Array, settings: FixedPointSettings, rng: np.random.Generator) -> Array:
+    """A quarter each: visited states with jitter, their noise-free continuation, mixtures of two, anything."""
+    n, size = settings.n_starts, (settings.n_starts, gated.n_units)
+    rms = np.sqrt(np.mean(visited**2))
+    x = visited[rng.integers(len(visited), size=n)]
+    other = visited[rng.integers(len(visited), size=n)]
+    weight = rng.uniform(size=(n, 1))
+    scale = settings.jitter * rms * 10 ** rng.uniform(-2, 0, size=(n, 1))
+    far = max(rms, 1.0) * 10 ** rng.uniform(-1, 1, size=(n, 1)) * rng.standard_normal(size)
+    jittered = x + scale * rng.standard_normal(size)
+    kinds = np.arange(n) % 4
+    starts = np.choose(kinds[:, None], [jittered, x, weight * x + (1 - weight) * other, far])
+    starts[kinds == 1] = gated.relax(starts[kinds == 1], settings.relaxation)
+    return np.asarray(starts)
+
+
+def solve(gated: GatedMap, starts: Array, settings: FixedPointSettings) -> Array:
+    """Levenberg-Marquardt from each start on G(x) = 0, then Newton; (n, n_units), not all of them solutions.
+
+    Damping by gain ratio after Nielsen (1999), IMM-REP-1999-05. A start stops where its step becomes negligible.
+    """
+    x = starts.copy()
+    damping, growth = np.full(len(x), np.nan), np.full(len(x), 2.0)
+    running = np.arange(len(x))
+    eye = np.eye(gated.n_units)
+    for _ in range(settings.max_iterations):
+        here = x[running]
+        pull, jacobian = gated.pull(here), gated.pull_jacobian(here)
+        gradient = np.einsum("kij,ki->kj", jacobian, pull)
+        normal = jacobian.swapaxes(1, 2) @ jacobian
+        new = np.isnan(damping[running])
+        damping[running[new]] = 1e-3 * np.einsum("kii->ki", normal[new]).max(1, initial=1e-12)
+        mu = damping[running]
+        step = -np.linalg.solve(normal + mu[:, None, None] * eye, gradient[..., None])[..., 0]
+        after = gated.pull(here + step)
+        gained = (pull**2).sum(1) - (after**2).sum(1)
+        gain = gained / np.maximum((step * (mu[:, None] * step - gradient)).sum(1), 1e-300)
+        better = gained > 0
+        x[running[better]] += step[better]
+        factor = np.where(better, np.maximum(1 / 3, 1 - (2 * gain - 1) ** 3), growth[running])
+        growth[running] = np.where(better, 2.0, 2 * growth[running])
+        damping[running] = np.maximum(mu * factor, 1e-15)
+        size = np.maximum(1, np.abs(here).max(1))
+        close = np.abs(np.where(better[:, None], after, pull)).max(1) <= 1e-8 * size
+        stuck = (np.abs(step).max(1) <= 1e-12 * size) | (damping[running] > 1e12)
+        running = running[~(close | stuck)]
+        if not len(running):
+            break
+    return _polished(gated, x)
+
+
+def _polished(gated: GatedMap, x: Array) -> Array:
+    """A few Newton steps, each kept only where it makes the residual smaller."""
+    for _ in range(6):
+        pull = gated.pull(x)
+        near = np.flatnonzero((np.abs(pull).max(1) <= 1e-6 * np.maximum(1, np.abs(x).max(1))) & pull.any(1))
+        if not len(near):
+            break
+        new = x[near] - _divided(gated.pull_jacobian(x[near]), pull[near])
+        better = np.abs(gated.pull(new)).max(1) < np.abs(pull[near]).max(1)
+        x[near[better]] = new[better]
+        if not better.any():
+            break
+    return x
+
+
+def _divided(jacobian: Array, pull: Array) -> Array:
+    """Newton steps J^-1 G; least-squares ones if a Jacobian is singular (as on a line of fixed points)."""
+    try:
+        return np.asarray(np.linalg.solve(jacobian, pull[..., None])[..., 0])
+    except np.linalg.LinAlgError:
+        return np.asarray((np.linalg.pinv(jacobian) @ pull[..., None])[..., 0])
+
+
+def _accepted(gated: GatedMap, x: Array, settings: FixedPointSettings) -> Array:
+    residual = np.abs(gated.pull(x)).max(1, initial=0)
+    return x[residual <= settings.tolerance * np.maximum(1, np.abs(x).max(1, initial=0))]
+
+
+def _merge(gated: GatedMap, x: Array, hits: NDArray[np.int64], distance: float) -> tuple[Array, NDArray[np.int64]]:
+    """Points further apart than `distance`, known ones (that have hits) first, and the hits of each."""
+    hits = np.concatenate([hits, np.zeros(len(x) - len(hits), int)])
+    kept: list[int] = []
+    for i in range(len(x)):
+        away = np.linalg.norm(x[kept] - x[i], axis=1) if kept else np.empty(0)
+        if len(away) and away.min() <= distance:
+            hits[kept[int(away.argmin())]] += 1
+        else:
+            kept.append(i)
+            hits[i] = max(hits[i], 1)
+    return x[kept], hits[kept]
+
+
+def _between_and_beside(gated: GatedMap, x: Array, settings: FixedPointSettings) -> Array:
+    """Midpoints of all pairs, and where the network goes from both sides of each unstable point."""
+    i, j = np.triu_indices(len(x), 1)
+    chosen = np.linspace(0, len(i) - 1, min(len(i), settings.n_starts)).astype(int)
+    starts = [(x[i[chosen]] + x[j[chosen]]) / 2]
+    values, vectors = np.linalg.eig(gated.step_jacobian(x))
+    for point, value, vector in zip(x, values, vectors, strict=True):
+        for k in np.flatnonzero(np.abs(value) > 1)[:3]:
+            away = 1e-3 * max(1.0, float(np.abs(point).max())) * vector[:, k].real
+            starts.append(gated.relax(np.stack([point + away, point - away]), settings.relaxation))
+    return np.concatenate(starts)
+
+
+def _described(gated: GatedMap, x: Array, hits: NDArray[np.int64], n_starts: int) -> FixedPoints:
+    size = np.maximum(1, np.abs(x).max(1, initial=0))[:, None]
+    on_kink = (np.abs(x) <= KINK * size).any(1)
+    eigenvalues, n_unstable = _eigenvalues(gated, x, x > 0)
+    for sign in (-1, 1):  # the one-sided Jacobians of points on a kink
+        rows = np.flatnonzero(on_kink)
+        sided = _eigenvalues(gated, x[rows], x[rows] > sign * KINK * size[rows])[1]
+        n_unstable[rows] = np.maximum(n_unstable[rows], sided)
+    return FixedPoints(
+        x=x,
+        residual=np.abs(gated.pull(x)).max(1, initial=0),
+        radius=certified_radius(gated, x),
+        on_kink=on_kink,
+        eigenvalues=eigenvalues,
+        stable=n_unstable == 0,
+        n_unstable=n_unstable,
+        n_hits=hits,
+        n_starts=n_starts,
+        n_converged=int(hits.sum()),
+        dt=gated.dt,
+    )
+
+
+def _eigenvalues(
+    gated: GatedMap, x: Array, active: NDArray[np.bool_]
+) -> tuple[NDArray[np.complex128], NDArray[np.int64]]:
+    values = np.linalg.eigvals(gated.step_jacobian(x, active)).astype(complex)
+    order = np.lexsort((-values.imag, -values.real, -np.abs(values).round(12)), axis=1)
+    values = np.take_along_axis(values, order, axis=1)
+    return values, (np.abs(values) >= 1).sum(1)
+
+
+def certified_radius(gated: GatedMap, x: Array) -> Array:
+    r"""Distance from each state within which there is a true zero of G (Newton-Kantorovich), NaN where not proved.
+
+    With beta = |J^-1|, eta = |J^-1 G| (rounding of G included) and K a Lipschitz constant of the Jacobian, there is one
+    if h = beta eta K <= 1/2, within 2 eta / (1 + sqrt(1 - 2 h)); K holds while no unit changes the side of its kink.
+    """
+    radius = np.full(len(x), np.nan)
+    n = gated.n_units
+    for k, point in enumerate(x):
+        on, r, reach = point > 0, np.maximum(point, 0), min(1.0, float(np.abs(point).min()))
+        u, s, vt = np.linalg.svd(gated.pull_jacobian(point[None])[0])
+        if s[-1] < 1e-13 * s[0]:
+            continue
+        onto_gamma = np.linalg.norm(gated.w_gates[n:] * on, axis=1)
+        # |d2/dr2 (gamma_j r_j)| from |sigmoid'| <= 1/4 and |sigmoid''| <= 1 / (6 sqrt 3)
+        curvature = onto_gamma.max() / 2 + np.linalg.norm((r + reach) * on * onto_gamma**2) / (6 * np.sqrt(3))
+        lipschitz = np.linalg.norm(gated.w_rec, 2) * curvature
+        driven = np.abs(gated.w_rec) @ (gated.gates(point)[1] * r) + np.abs(gated.drive[:n]) + np.abs(point)
+        rounding = (n + 10) * np.finfo(float).eps * np.linalg.norm(driven)
+        beta = 1 / s[-1]
+        eta = np.linalg.norm(vt.T @ ((u.T @ gated.pull(point)) / s)) + beta * rounding
+        h = beta * eta * lipschitz
+        if h <= 0.5 and (distance := 2 * eta / (1 + np.sqrt(1 - 2 * h))) < reach:
+            radius[k] = distance
+    return radius

@@ -1,0 +1,49 @@
+"""Learning curves: what the validations of a training say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+
+def learning_curve(history: pd.DataFrame) -> pd.DataFrame:
+    """Validations in the units of the published learning curves.
+
+    Args:
+        history: One row a validation: `n_trials`, `mean_reward`, `p_correct`.
+
+    Returns:
+        One row a validation: `n_trials`, `mean_reward`, `best_reward` (best so far), `percent_correct` (of decided
+        trials). The latter is NaN where the mean reward is not positive: there most trials are aborted and the few
+        decisions say nothing about the network.
+    """
+    reward = history["mean_reward"].to_numpy(float)
+    return pd.DataFrame(
+        {
+            "n_trials": history["n_trials"].to_numpy(float),
+            "mean_reward": reward,
+            "best_reward": np.maximum.accumulate(reward),
+            "percent_correct": np.where(reward > 0, 100 * history["p_correct"].to_numpy(float), np.nan),
+        }
+    )
+
+
+def trials_to_criterion(history: pd.DataFrame, min_decisions: float, min_correct: float) -> float:
+    """Training trials before the first validation with enough decisions and enough of them correct.
+
+    Args:
+        history: One row a validation: `n_trials`, `p_decision`, `p_correct`.
+        min_decisions: Fraction of trials with a decision that the criterion asks for.
+        min_correct: Fraction of decisions that are correct that it asks for.
+
+    Returns:
+        Number of trials; infinite for a network that never got there, which keeps a median over networks right.
+    """
+    passed = (history["p_decision"] >= min_decisions) & (history["p_correct"] >= min_correct)
+    return float(history["n_trials"][passed].min()) if passed.any() else np.inf
+
+
+def trials_to_positive_reward(history: pd.DataFrame) -> float:
+    """Training trials before the first validation with a positive mean reward; infinite if there was none."""
+    positive = history["mean_reward"] > 0
+    return float(history["n_trials"][positive].min()) if positive.any() else np.inf

@@ -1,0 +1,176 @@
+"""Flags of a stage, made from its groups of settings: `--network.n_units 50` sets `n_units` of group `network`.
+
+A stage declares its groups once:
+
+    @stage(network=GatedSettings, task=TASK)
+    @click.option("--out", ...)
+    def command(settings, out): ...
+
+and its command takes `--settings` (JSON, or a YAML or JSON file) with one mapping per group, and every setting of
+every group as a dotted flag, which wins. `settings` is then a dictionary of validated groups.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from rnnpipe.cli._argv import flag_value
+from rnnpipe.errors import SettingsError
+from rnnpipe.settings import Settings, parse, suggest
+from rnnpipe.tasks import task_class, task_names
+from rnnpipe.yaml_file import parse_yaml, read_yaml
+
+TASK = None
+"""Stands for the settings of whatever task is named by `name` in the group: they are known only at run time."""
+
+Groups = Mapping[str, type[Settings] | None]
+_FLAGS = "rnnpipe.flags"
+
+
+def stage(**groups: type[Settings] | None) -> Callable[[Callable[..., Any]], StageCommand]:
+    """Decorator that makes a function the command of a stage with these groups of settings."""
+
+    def decorate(function: Callable[..., Any]) -> StageCommand:
+        made: StageCommand = click.command(cls=StageCommand, groups=groups)(function)
+        return made
+
+    return decorate
+
+
+class StageCommand(click.Command):
+    """A command whose flags depend on its groups of settings, and on the task that is named on its command line."""
+
+    def __init__(self, *args: Any, groups: Groups, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.groups = groups
+        kinds = ", ".join(groups)
+        self.params.append(
+            click.Option(["--settings"], default="{}", metavar="JSON|FILE", help=f"settings by group: {kinds}")
+        )
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        return super().get_params(ctx)[:-1] + ctx.meta.get(_FLAGS, []) + super().get_params(ctx)[-1:]  # --help last
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = read_settings(flag_value(args, "--settings") or "{}", self.groups)
+        name = flag_value(args, "--task.name")
+        if name is not None:
+            given["task"] = {**given.get("task", {}), "name": name}
+        models = self._models(given)
+        ctx.meta[_FLAGS] = [
+            _flag(group, key, field) for group, model in models.items() for key, field in model.model_fields.items()
+        ]
+        if TASK in self.groups.values():
+            ctx.meta[_FLAGS].insert(
+                0,
+                click.Option(["--task.name", _parameter("task", "name")], metavar="TASK", help=f"one of {', '.join(task_names())}"),
+            )
+        rest = super().parse_args(ctx, args)
+        ctx.params.pop("settings")
+        ctx.params.pop(_parameter("task", "name"), None)
+        for group, model in models.items():
+            for key, field in model.model_fields.items():
+                text = ctx.params.pop(_parameter(group, key), None)
+                if text is not None:
+                    given.setdefault(group, {})[key] = _value(f"--{group}.{key}", field, text)
+        if not ctx.resilient_parsing:
+            ctx.params["settings"] = self._parse(given, models)
+        return rest
+
+    def _models(self, given: Mapping[str, Any]) -> dict[str, type[Settings]]:
+        """Model of each group; the task's is left out while no task is named (as in a bare `--help`)."""
+        models = {}
+        for group, model in self.groups.items():
+            if model is not TASK:
+                models[group] = model
+            elif "name" in given.get(group, {}):
+                models[group] = task_class(given[group]["name"])
+        return models
+
+    def _parse(self, given: Mapping[str, Any], models: Mapping[str, type[Settings]]) -> dict[str, Settings]:
+        for group in self.groups:
+            if group not in models:
+                raise SettingsError(f"no task is named: give --task.name, one of {', '.join(task_names())}.")
+        parsed = {}
+        for group, model in models.items():
+            values = dict(given.get(group, {}))
+            if self.groups[group] is TASK:
+                values.pop("name")
+            parsed[group] = parse(model, values, f"settings of {group}")
+        return parsed
+
+
+def read_settings(text: str, groups: Groups) -> dict[str, dict[str, Any]]:
+    """Settings by group from JSON, or from a YAML or JSON file.
+
+    Raises:
+        SettingsError: Neither JSON nor a readable file, or a group that the stage does not have.
+    """
+    inline = text.lstrip().startswith("{")
+    where = "--settings" if inline else text
+    given = parse_yaml(text, where) if inline else read_yaml(text)  # JSON is YAML
+    if given is None:
+        given = {}
+    if not isinstance(given, dict):
+        raise SettingsError(f"{where}: expected a mapping of groups, got {given!r}.")
+    for group, values in given.items():
+        if group not in groups:
+            raise SettingsError(f"{where}: unknown group {group!r} ({suggest(str(group), groups)}).")
+        if not isinstance(values, dict):
+            raise SettingsError(f"{where}: {group}: expected a mapping of settings, got {values!r}.")
+    return {group: dict(values) for group, values in given.items()}
+
+
+def _flag(group: str, key: str, field: FieldInfo) -> click.Option:
+    extra = field.json_schema_extra
+    unit = extra.get("unit") if isinstance(extra, dict) else None
+    default = "required" if field.is_required() else f"default: {json.dumps(field.default)}"
+    note = f"[{unit}; {default}]" if unit else f"[{default}]"
+    return click.Option(
+        [f"--{group}.{key}", _parameter(group, key)],
+        metavar=_metavar(field.annotation),
+        help=f"{field.description}  {note}",
+    )
+
+
+def _parameter(group: str, key: str) -> str:
+    """Name of a flag's parameter within click, which wants an identifier."""
+    return f"{group}__{key}"
+
+
+def _metavar(annotation: Any) -> str:
+    """How a type is shown: INT, FLOAT, BOOL, TEXT, [gated|linear], FLOAT,... with |null where None is allowed."""
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        shown = [_metavar(a) for a in inner if a is not type(None)]
+        return "|".join(shown + ["null"] * (type(None) in inner))
+    if origin is typing.Literal:
+        return "[" + "|".join(map(str, inner)) + "]"
+    if origin in (list, tuple):
+        return f"{_metavar(inner[0])},..."
+    return {int: "INT", float: "FLOAT", bool: "BOOL"}.get(annotation, "TEXT")
+
+
+def _value(flag: str, field: FieldInfo, text: str) -> Any:
+    """A flag's text as its field's type: `null` is None, lists are `1,2,3` or `[1, 2, 3]`."""
+    annotation: Any = field.annotation
+    inner = typing.get_args(annotation)
+    value: Any = text
+    if text.lower() in ("null", "none") and type(None) in inner:
+        return None
+    if typing.get_origin(annotation) in (list, tuple):
+        listed = text.startswith("[")
+        value = parse_yaml(text, flag) if listed else [word.strip() for word in text.split(",") if word.strip()]
+    try:
+        return TypeAdapter(annotation).validate_python(value)
+    except ValidationError as error:
+        message = error.errors()[0]["msg"]
+        raise SettingsError(f"{flag} {text}: {message[:1].lower()}{message[1:]}.") from None

@@ -1,0 +1,156 @@
+"""Stage `claims`: histories and evaluations to the table of what was claimed, measured and concluded."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+
+from rnnpipe.analysis.claim import HISTORY, Claim
+from rnnpipe.analysis.claims import COLUMNS, as_markdown, row
+from rnnpipe.analysis.quantities import QUANTITIES, Quantity, Recording
+from rnnpipe.cli.figures import read_json
+from rnnpipe.errors import ArtefactError, SettingsError
+from rnnpipe.files import whole
+from rnnpipe.io.evaluation import read_activity, read_table
+from rnnpipe.io.history import read_history
+from rnnpipe.settings import parse, suggest
+
+Files = Mapping[tuple[str, str], Sequence[Path]]
+"""Files by need and experiment, one per network."""
+
+
+def _help_of_quantities() -> str:
+    lines = [f"  {name}: {quantity.description} ({quantity.summary})" for name, quantity in sorted(QUANTITIES.items())]
+    return "\b\nQuantities (and how networks are summarised):\n" + "\n".join(
+        piece for line in lines for piece in textwrap.wrap(line, 76, initial_indent="  ", subsequent_indent="    ")
+    )
+
+
+@click.command(epilog=_help_of_quantities())
+@click.option("--settings", "text", required=True, metavar="JSON|FILE", help="claims by name, alone or under 'claims'")
+@click.option("--inputs", multiple=True, metavar="NEED:EXPERIMENT=PATH", help="a file to measure on; repeat for each")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="CSV", help="table to write; .md beside it")
+def command(text: str, inputs: Sequence[str], out: Path) -> None:
+    """Hold what networks do against what was claimed, with the verdict of each claim.
+
+    A missing file makes a claim "not measured", a value outside the band "missed"; neither fails the command.
+    """
+    if out.suffix != ".csv":
+        raise SettingsError(f"--out {out}: expected a name that ends in .csv.")
+    claims, files = read_claims(text), sort_inputs(inputs)
+    reader = Reader()
+    rows = [measure(name, claim, files, reader) for name, claim in claims.items()]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    shown = as_markdown(table)
+    with whole(out) as tmp:
+        table.to_csv(tmp, index=False, float_format="%.10g", lineterminator="\n")
+    with whole(out.with_suffix(".md")) as tmp:
+        tmp.write_text(shown, encoding="utf-8")
+    print(shown)
+
+
+def read_claims(text: str) -> dict[str, Claim]:
+    """Validated claims by name.
+
+    Raises:
+        SettingsError: Not a mapping of claims, or a claim with a wrong key or an unknown quantity.
+    """
+    values = read_json(text)
+    values = values["claims"] if set(values) == {"claims"} else values
+    if not isinstance(values, dict):
+        raise SettingsError(f"claims: expected a mapping of claims, got {values!r}.")
+    claims = {name: parse(Claim, claim, f"claims.{name}") for name, claim in values.items()}
+    for name, claim in claims.items():
+        if claim.quantity not in QUANTITIES:
+            known = suggest(claim.quantity, QUANTITIES)
+            raise SettingsError(f"claims.{name}: unknown quantity {claim.quantity!r} ({known}).")
+        need_of(name, claim)
+    return claims
+
+
+def need_of(name: str, claim: Claim) -> str:
+    """Which of a claim's needs its quantity is measured on.
+
+    Raises:
+        SettingsError: None of them is of the right kind.
+    """
+    history = QUANTITIES[claim.quantity].reads == "history"
+    for need in claim.needs:
+        if (need == HISTORY) == history:
+            return need
+    expected = f"{HISTORY!r}" if history else "the name of a data set"
+    raise SettingsError(f"claims.{name}: {claim.quantity} is measured on {expected}, but needs = {claim.needs}.")
+
+
+def sort_inputs(inputs: Sequence[str]) -> dict[tuple[str, str], list[Path]]:
+    """Files by need and experiment, in the order given.
+
+    Raises:
+        SettingsError: Not NEED:EXPERIMENT=PATH.
+    """
+    files: dict[tuple[str, str], list[Path]] = {}
+    for item in inputs:
+        key, _, path = item.partition("=")
+        need, _, experiment = key.partition(":")
+        if not (need and experiment and path):
+            raise SettingsError(f"--inputs {item}: expected NEED:EXPERIMENT=PATH.")
+        files.setdefault((need, experiment), []).append(Path(path))
+    return files
+
+
+class Reader:
+    """Reads each file once, however many claims look at it."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[Path, str], Any] = {}
+
+    def __call__(self, path: Path, reads: str) -> Any:
+        """The file as a quantity wants it: a history, a trial table, or a recording of values."""
+        key = path, reads
+        if key not in self._read:
+            if reads == "history":
+                self._read[key] = read_history(path)
+            elif reads == "table":
+                self._read[key] = read_table(path)
+            else:
+                self._read[key] = Recording(self(path, "table"), read_activity(path, "time", "mask", "value"))
+        return self._read[key]
+
+
+def measure(name: str, claim: Claim, files: Files, read: Reader) -> dict[str, object]:
+    """The row of one claim."""
+    quantity, need = QUANTITIES[claim.quantity], need_of(name, claim)
+    paths = files.get((need, claim.of), ())
+    values: dict[int, float] = {}
+    notes = []
+    if not paths:
+        notes.append(f"no {need} of experiment {claim.of} was given; `snakemake --cores all results/claims.csv` makes it")
+    for path in map(_or_failed, paths):
+        if not path.exists():
+            notes.append(f"{path} is missing; `snakemake --cores all {path}` makes it")
+            continue
+        data = read(path, quantity.reads)
+        seed = int((data.table if isinstance(data, Recording) else data).attrs.get("seed", len(values)))
+        values[seed] = _measure_one(quantity, data, path, claim.quantity)
+    return row(name, claim, quantity, values, notes)
+
+
+def _or_failed(path: Path) -> Path:
+    """The history of a training that missed its criterion, where it is all there is.
+
+    Such a training leaves its history under another name. Leaving it out would count successes only.
+    """
+    failed = path.with_name(f"{path.name.removesuffix('.h5')}.failed.h5")
+    return failed if failed.exists() and not path.exists() else path
+
+
+def _measure_one(quantity: Quantity, data: Any, path: Path, name: str) -> float:
+    try:
+        return quantity.measure(data)
+    except KeyError as error:
+        raise ArtefactError(f"{path}: has no {error}, which {name} is computed from; measure it on another task.") from None

@@ -1,0 +1,126 @@
+"""`rnnpipe info FILE`: what any artefact is, what it holds and what made it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import h5py
+
+from rnnpipe.errors import ArtefactError
+from rnnpipe.io.hdf5 import SCHEMA_VERSION, attributes
+
+_HEAD = ("kind", "schema_version", "task", "dt", "seed", "dataset_seed")
+_JSON = ("settings", "provenance")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def command(file: Path) -> None:
+    """Describe any file that a stage has written: kind, contents with axes and units, settings, provenance, score."""
+    if file.is_dir():
+        raise ArtefactError(f"{file}: is a folder; name a file.")
+    if not file.is_file():
+        raise ArtefactError(f"{file}: no such file.")
+    describe = {".h5": _hdf5, ".pth": _network, ".checkpoint": _checkpoint, ".csv": _table, ".pdf": _figure, ".png": _figure}
+    if file.suffix not in describe:
+        raise ArtefactError(f"{file}: no artefact of rnnpipe is called *{file.suffix}; known: {', '.join(describe)}.")
+    print(file)
+    for line in describe[file.suffix](file):
+        print(f"  {line}")
+
+
+def _hdf5(path: Path) -> list[str]:
+    try:
+        file = h5py.File(path, "r")
+    except OSError:
+        raise ArtefactError(f"{path}: not a whole HDF5 file; make it again.") from None
+    with file:
+        try:
+            root = attributes(file)
+            if not isinstance(root.get("kind"), str):
+                raise ArtefactError(f"{path}: an HDF5 file, but not one of rnnpipe (it has no attribute 'kind').")
+            rows = [("dataset", "axes", "type", "unit", "meaning")]
+
+            def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
+                if isinstance(item, h5py.Dataset):
+                    axes = ", ".join(f"{d.label or '?'} {n}" for d, n in zip(item.dims, item.shape, strict=True))
+                    text = "text" if h5py.check_string_dtype(item.dtype) else str(item.dtype)
+                    rows.append((name, axes, text, *(str(item.attrs.get(a, "")) for a in ("unit", "description"))))
+
+            file.visititems(visit)
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
+            raise ArtefactError(f"{path}: is damaged ({error}); make it again.") from None
+    lines = [f"{name}: {root[name]}" for name in _HEAD if name in root]
+    if root["schema_version"] != SCHEMA_VERSION:
+        lines.append(f"(this rnnpipe reads schema version {SCHEMA_VERSION})")
+    lines += [f"{name}: {_plain(root[name])}" for name in root if name not in _HEAD + _JSON]
+    lines += _columns(rows)
+    return lines + [line for name in _JSON for line in _tree(name, root.get(name, {}))]
+
+
+def _network(path: Path) -> list[str]:
+    from rnnpipe.io.network import KIND, read_network  # imports torch
+
+    network = read_network(path)
+    lines = [f"kind: {KIND}", f"task: {network.task.name}", f"dt: {network.task.dt:g} ms", f"seed: {network.seed}"]
+    rows = [("parameter", "shape", "type", "entries", "root mean square")]
+    for part, tensors in (("policy", network.policy), ("value", network.value)):
+        for name, tensor in tensors.items():
+            rms = f"{float(tensor.double().square().mean().sqrt()):.4g}" if tensor.numel() else ""
+            shape = " x ".join(map(str, tensor.shape))
+            rows.append((f"{part}.{name}", shape, str(tensor.dtype), f"{int((tensor != 0).sum())} non-zero", rms))
+    lines += _columns(rows)
+    lines += _tree("score", network.score)
+    return lines + _tree("settings", network.settings) + _tree("provenance", network.provenance)
+
+
+def _checkpoint(path: Path) -> list[str]:
+    from rnnpipe.io.network import read_tensors
+
+    state = read_tensors(path, "checkpoint")["state"]
+    plain = {k: v for k, v in state.items() if isinstance(v, bool | int | float | str)}
+    return ["kind: checkpoint of a training that has not ended", *_tree("state", plain)]
+
+
+def _table(path: Path) -> list[str]:
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            header, *rows = list(csv.reader(line for line in file if not line.startswith("#")))
+    except (UnicodeDecodeError, ValueError, csv.Error):
+        raise ArtefactError(f"{path}: is not a table of comma-separated values.") from None
+    return ["kind: table", f"rows: {len(rows)}", f"columns: {', '.join(header)}"]
+
+
+def _figure(path: Path) -> list[str]:
+    content = path.read_bytes()
+    start, end = {".pdf": (b"%PDF", b"%%EOF"), ".png": (b"\x89PNG", b"IEND")}[path.suffix]
+    if not content.startswith(start) or end not in content[-64:]:
+        raise ArtefactError(f"{path}: is not a whole {path.suffix[1:].upper()} file; draw it again.")
+    lines = ["kind: figure", f"size: {len(content)} bytes"]
+    siblings = (path.with_suffix(suffix) for suffix in (".pdf", ".png", ".csv"))
+    beside = [p.name for p in siblings if p != path and p.is_file()]
+    return lines + ([f"beside it: {', '.join(beside)}"] if beside else [])
+
+
+def _columns(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["", *("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows), ""]
+
+
+def _tree(name: str, values: Mapping[str, Any]) -> list[str]:
+    lines = [f"{name}:"]
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            lines += [f"  {line}" for line in _tree(key, value)]
+        else:
+            lines.append(f"  {key}: {_plain(value)}")
+    return lines
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)

@@ -1,0 +1,379 @@
+"""The configuration: YAML files to a validated study, and from it what the workflow's rules ask for.
+
+`config/config.yaml` names sources and a scale; each source (`config/<source>.yaml`, or any YAML file) defines tasks,
+data sets, experiments, figures and claims, and what its scales change. Everything is checked here, for every scale,
+before any job is planned.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from rnnpipe.analysis.claim import Claim
+from rnnpipe.analysis.fixed_points_settings import FixedPointSettings
+from rnnpipe.dataset import DatasetSettings
+from rnnpipe.declared import figure_modules, figure_settings, quantities
+from rnnpipe.errors import SettingsError
+from rnnpipe.networks.settings import GatedSettings, ValueSettings
+from rnnpipe.settings import Settings, canonical, parse, setting, suggest
+from rnnpipe.tasks import task_class
+from rnnpipe.tasks._base import Task
+from rnnpipe.training.settings import PolicyGradientSettings
+from rnnpipe.yaml_file import read_yaml
+
+HISTORY, FIXED_POINTS = "history", "fixed_points"
+"""Needs that are no data sets."""
+
+FIXED_POINTS_DATASET = "activity"
+"""Data set on which fixed points are searched for."""
+
+DEFAULT_SCALE = "default"
+
+
+class WorkflowSettings(Settings):
+    """`config/config.yaml`."""
+
+    sources: list[str] = setting(..., "studies that are on: `config/<name>.yaml`, or paths of YAML files", min_length=1)
+    scale: str = setting(DEFAULT_SCALE, "how much of it: smoke, default, paper, or a scale of your own source")
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", "where networks are trained and evaluated")
+    threads: int = setting(1, "CPU threads of one training or evaluation", ge=1)
+    libraries: list[str] = setting(
+        ["numpy", "torch"], "libraries whose new version reruns the stages that import them (import names)"
+    )
+
+    @property
+    def wants_gpu(self) -> bool:
+        """Whether jobs will run on a GPU of this machine, as far as device files tell (torch is not imported)."""
+        return self.device == "cuda" or (self.device == "auto" and any(Path("/dev").glob("nvidia[0-9]*")))
+
+
+class DatasetEntry(DatasetSettings):
+    """One data set of a task."""
+
+    record_activity: bool = setting(False, "record rates and values of every step when networks are evaluated on it")
+
+
+class Experiment(Settings):
+    """One network architecture and learner on one task, trained from several seeds."""
+
+    task: str = setting(..., "name of an entry of `tasks`")
+    network: GatedSettings = setting(GatedSettings(), "policy network")
+    value_network: ValueSettings = setting(ValueSettings(), "value network")
+    learning: PolicyGradientSettings = setting(PolicyGradientSettings(), "learner")
+    fixed_points: FixedPointSettings = setting(FixedPointSettings(), "search for fixed points")
+    seeds: list[int] = setting(..., "one network is trained from each", min_length=1)
+
+
+class Figure(Settings):
+    """One figure."""
+
+    module: str = setting(..., "module of `rnnpipe.figures` that draws it")
+    of: str = setting(..., "experiment that it shows")
+    seeds: list[int] | None = setting(None, "which of the experiment's networks; by default all", min_length=1)
+    needs: list[str] = setting(
+        ..., "what it is drawn from: data sets of the task, `history` or `fixed_points`", min_length=1
+    )
+    settings: dict[str, Any] = setting({}, "settings of the figure")
+
+
+class Source(Settings):
+    """One source file."""
+
+    tasks: dict[str, dict[str, Any]] = setting({}, "tasks by name")
+    datasets: dict[str, dict[str, dict[str, Any] | None]] = setting({}, "data sets by task and name")
+    experiments: dict[str, dict[str, Any]] = setting({}, "experiments by name")
+    figures: dict[str, dict[str, Any]] = setting({}, "figures by name")
+    claims: dict[str, dict[str, Any]] = setting({}, "claims by name")
+    scales: dict[str, dict[str, Any] | None] = setting({}, "what a scale changes in the sections above")
+
+
+SECTIONS = ("tasks", "datasets", "experiments", "figures", "claims")
+
+
+@dataclass(frozen=True)
+class Study:
+    """All that is asked for at one scale, checked."""
+
+    workflow: WorkflowSettings
+    tasks: dict[str, Task] = field(default_factory=dict)
+    datasets: dict[str, dict[str, DatasetEntry]] = field(default_factory=dict)
+    experiments: dict[str, Experiment] = field(default_factory=dict)
+    figures: dict[str, Figure] = field(default_factory=dict)
+    claims: dict[str, Claim] = field(default_factory=dict)
+
+    def task(self, name: str) -> Task:
+        """The task of that name."""
+        return _known("task", name, self.tasks)
+
+    def dataset(self, task: str, name: str) -> DatasetEntry:
+        """A data set of a task."""
+        self.task(task)
+        return _known(f"data set of {task}", name, self.datasets.get(task, {}))
+
+    def experiment(self, name: str) -> Experiment:
+        """The experiment of that name."""
+        return _known("experiment", name, self.experiments)
+
+    def figure(self, name: str) -> Figure:
+        """The figure of that name."""
+        return _known("figure", name, self.figures)
+
+    # Settings of a stage as one canonical string of what differs from the defaults: two swapped values make another
+    # string, and a new option with a neutral default makes none.
+
+    def dataset_settings(self, task: str, name: str) -> str:
+        """Settings of stage `dataset`."""
+        changed = self.dataset(task, name).changed()
+        changed.pop("record_activity", None)
+        return canonical({"task": _named(self.task(task)), "dataset": changed})
+
+    def train_settings(self, experiment: str) -> str:
+        """Settings of stage `train`."""
+        entry = self.experiment(experiment)
+        groups = {"network": entry.network, "value_network": entry.value_network, "learning": entry.learning}
+        changed = {name: group.changed() for name, group in groups.items()}
+        return canonical({"task": _named(self.tasks[entry.task])} | {k: v for k, v in changed.items() if v})
+
+    def record_activity_flag(self, experiment: str, dataset: str) -> str:
+        """Flag of stage `evaluate` for a data set on which activity is recorded, or nothing."""
+        recorded = self.dataset(self.experiment(experiment).task, dataset).record_activity
+        return "--record_activity" if recorded else ""
+
+    def fixed_points_settings(self, experiment: str) -> str:
+        """Settings of stage `fixed_points`."""
+        return canonical({"fixed_points": self.experiment(experiment).fixed_points.changed()})
+
+    def figure_settings(self, figure: str) -> str:
+        """Settings of stage `figures`."""
+        return canonical(self.figure(figure).settings)
+
+    def claims_settings(self) -> str:
+        """Settings of stage `claims`."""
+        return canonical({"claims": {name: claim.changed() for name, claim in self.claims.items()}})
+
+    # Files
+
+    def result(self, need: str, experiment: str, seed: int) -> str:
+        """File of what a figure or claim needs of one network."""
+        if need == HISTORY:
+            return f"results/train/{experiment}/seed{seed}.history.h5"
+        if need == FIXED_POINTS:
+            return f"results/fixed_points/{experiment}/seed{seed}.h5"
+        return f"results/evaluate/{experiment}/seed{seed}.{need}.h5"
+
+    def networks(self) -> list[str]:
+        """Every trained network."""
+        return [f"results/train/{name}/seed{seed}.pth" for name, e in self.experiments.items() for seed in e.seeds]
+
+    def evaluation_dataset(self, experiment: str, name: str) -> str:
+        """File of the data set that an experiment is evaluated on."""
+        task = self.experiment(experiment).task
+        self.dataset(task, name)
+        return f"results/dataset/{task}/{name}.h5"
+
+    def fixed_points_dataset(self, experiment: str) -> str:
+        """File of the data set on which fixed points are searched for."""
+        return self.evaluation_dataset(experiment, FIXED_POINTS_DATASET)
+
+    def figure_inputs(self, figure: str) -> list[tuple[str, str]]:
+        """(need, file) of a figure, one for each need and seed."""
+        entry = self.figure(figure)
+        seeds = entry.seeds or self.experiments[entry.of].seeds
+        return [(need, self.result(need, entry.of, seed)) for need in entry.needs for seed in seeds]
+
+    def claims_inputs(self) -> list[tuple[str, str]]:
+        """(need:experiment, file) of the claims, one for each need, experiment and seed, none twice."""
+        pairs = dict.fromkeys((need, claim.of) for claim in self.claims.values() for need in claim.needs)
+        return [
+            (f"{need}:{name}", self.result(need, name, seed))
+            for need, name in pairs
+            for seed in self.experiments[name].seeds
+        ]
+
+
+def load_study(config: Mapping[str, Any], folders: Sequence[str | Path] = (".",), where: str = "config.yaml") -> Study:
+    """The study that a configuration asks for.
+
+    Args:
+        config: Content of `config/config.yaml`.
+        folders: Where `config/<source>.yaml` is looked for, in turn.
+        where: What to call the configuration in an error.
+
+    Raises:
+        SettingsError: Anything is unknown, mistyped, impossible or defined twice, in the chosen scale or another.
+    """
+    workflow = parse(WorkflowSettings, config, where)
+    sources = {}
+    for name in workflow.sources:
+        path = _source_path(name, folders)
+        sources[str(path)] = parse(Source, read_yaml(path), str(path))
+    scales = {DEFAULT_SCALE, *(scale for source in sources.values() for scale in source.scales)}
+    if workflow.scale not in scales:
+        raise SettingsError(f"{where}: unknown scale {workflow.scale!r} ({suggest(workflow.scale, scales)}).")
+    studies = {scale: _study(workflow, sources, scale) for scale in sorted(scales)}
+    return studies[workflow.scale]
+
+
+def read_study(path: str | Path) -> Study:
+    """The study of a `config/config.yaml`; sources are looked for beside it."""
+    path = Path(path)
+    return load_study(read_yaml(path) or {}, (path.parent.parent,), str(path))
+
+
+def _source_path(name: str, folders: Sequence[str | Path]) -> Path:
+    if name.endswith((".yaml", ".yml")):
+        return Path(name)
+    found = [path for folder in folders if (path := Path(folder, "config", f"{name}.yaml")).is_file()]
+    if not found:
+        there = {p.stem for folder in folders for p in Path(folder, "config").glob("*.yaml")} - {"config"}
+        raise SettingsError(f"unknown source {name!r} ({suggest(name, there)}); give one of them or a YAML file.")
+    return found[0]
+
+
+def _study(workflow: WorkflowSettings, sources: Mapping[str, Source], scale: str) -> Study:
+    study = Study(workflow)
+    origin: dict[tuple[str, ...], str] = {}
+    for path, source in sources.items():
+        where = path if scale == DEFAULT_SCALE else f"{path} at scale {scale}"
+        sections = {section: getattr(source, section) for section in SECTIONS}
+        sections = _at_scale(sections, source.scales.get(scale) or {}, f"{path}: scales.{scale}")
+        for key, values in _entries(sections):
+            _check_name(key, where)
+            if key in origin:
+                raise SettingsError(f"{path}: {'.'.join(key)} is also defined in {origin[key]}; rename one of them.")
+            origin[key] = path
+            _add(study, key, values, f"{where}: {'.'.join(key)}")
+    for key, path in origin.items():
+        _check_references(study, key, f"{path if scale == DEFAULT_SCALE else f'{path} at scale {scale}'}")
+    return study
+
+
+def _entries(sections: Mapping[str, Any]) -> Iterable[tuple[tuple[str, ...], Any]]:
+    for section, entries in sections.items():
+        for name, values in entries.items():
+            if section == "datasets":
+                yield from (((section, name, dataset), v) for dataset, v in values.items())
+            else:
+                yield (section, name), values
+
+
+def _at_scale(sections: dict[str, Any], change: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Sections with a scale's changes; a scale changes entries, it adds none, so that a misspelt name is an error."""
+    for section, entries in change.items():
+        if section not in SECTIONS:
+            raise SettingsError(f"{where}: unknown section {section!r} ({suggest(str(section), SECTIONS)}).")
+        if not isinstance(entries, Mapping):
+            raise SettingsError(f"{where}.{section}: expected a mapping of names, got {entries!r}.")
+        for name, values in entries.items():
+            known = sections[section]
+            if name not in known:
+                raise SettingsError(f"{where}.{section}: unknown name {name!r} ({suggest(str(name), known)}).")
+            if not isinstance(values, Mapping):
+                raise SettingsError(f"{where}.{section}.{name}: expected a mapping of keys, got {values!r}.")
+            if section == "datasets":
+                for dataset in values:
+                    if dataset not in known[name]:
+                        hint = suggest(str(dataset), known[name])
+                        raise SettingsError(f"{where}.{section}.{name}: unknown name {dataset!r} ({hint}).")
+    return merge(sections, change)
+
+
+def merge(base: Any, change: Any) -> Any:
+    """`base` with the keys of `change`, mappings merged in depth, everything else (lists too) replaced."""
+    if not (isinstance(base, Mapping) and isinstance(change, Mapping)):
+        return change
+    return {**base, **{k: merge(base[k], v) if k in base else v for k, v in change.items()}}
+
+
+def _check_name(key: tuple[str, ...], where: str) -> None:
+    for name in key[1:]:
+        if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+            raise SettingsError(f"{where}: {key[0]}: name {name!r} may hold only letters, digits and underscores.")
+
+
+def _add(study: Study, key: tuple[str, ...], values: Any, where: str) -> None:
+    section, name = key[:2]
+    if section == "tasks":
+        if not isinstance(values, Mapping) or "task" not in values:
+            raise SettingsError(f"{where}: key 'task' is required.")
+        rest = dict(values)
+        try:
+            model = task_class(rest.pop("task"))
+        except SettingsError as error:
+            raise SettingsError(f"{where}: {error}") from None
+        study.tasks[name] = parse(model, rest, where)
+    elif section == "datasets":
+        study.datasets.setdefault(name, {})[key[2]] = parse(DatasetEntry, values, where)
+    elif section == "experiments":
+        study.experiments[name] = parse(Experiment, values, where)
+    elif section == "figures":
+        study.figures[name] = parse(Figure, values, where)
+    else:
+        study.claims[name] = parse(Claim, values, where)
+
+
+def _check_references(study: Study, key: tuple[str, ...], where: str) -> None:
+    """Everything that one entry refers to by name must exist."""
+    section, name = key[:2]
+    where = f"{where}: {'.'.join(key)}"
+    if section == "datasets":
+        _expect(where, "task", name, study.tasks)
+        if key[2] in (HISTORY, FIXED_POINTS):
+            raise SettingsError(f"{where}: {key[2]!r} cannot be the name of a data set; rename it.")
+    elif section == "experiments":
+        experiment = study.experiments[name]
+        _expect(where, "task", experiment.task, study.tasks)
+        _check_seeds(where, experiment.seeds, None)
+    elif section == "figures":
+        figure = study.figures[name]
+        modules = figure_modules()
+        _expect(where, "module", figure.module, modules)
+        _check_needs(study, where, figure.of, figure.needs)
+        if set(figure.needs) != set(modules[figure.module]):
+            raise SettingsError(f"{where}: needs = {figure.needs}, but {figure.module} needs {list(modules[figure.module])}.")
+        if figure.seeds is not None:
+            _check_seeds(where, figure.seeds, study.experiments[figure.of].seeds)
+        for setting_name in figure.settings:
+            _expect(f"{where}.settings", "key", setting_name, figure_settings(figure.module))
+    elif section == "claims":
+        claim = study.claims[name]
+        _expect(where, "quantity", claim.quantity, quantities())
+        _check_needs(study, where, claim.of, claim.needs)
+
+
+def _check_needs(study: Study, where: str, of: str, needs: Sequence[str]) -> None:
+    _expect(where, "experiment", of, study.experiments)
+    datasets = study.datasets.get(study.experiments[of].task, {})
+    for need in needs:
+        _expect(where, "need", need, [HISTORY, FIXED_POINTS, *datasets])
+    if FIXED_POINTS in needs and FIXED_POINTS_DATASET not in datasets:
+        raise SettingsError(f"{where}: fixed points need a data set {FIXED_POINTS_DATASET!r} of the task; add it.")
+
+
+def _check_seeds(where: str, seeds: Sequence[int], trained: Sequence[int] | None) -> None:
+    twice = sorted({s for s in seeds if seeds.count(s) > 1})
+    if twice or min(seeds) < 0:
+        raise SettingsError(f"{where}: seeds = {list(seeds)}: each must be 0 or more and stand there once.")
+    missing = sorted(set(seeds) - set(trained if trained is not None else seeds))
+    if missing:
+        raise SettingsError(f"{where}: seeds {missing} are not trained; the experiment's seeds are {list(trained or [])}.")
+
+
+def _expect(where: str, kind: str, name: str, known: Iterable[str]) -> None:
+    known = list(known)
+    if name not in known:
+        raise SettingsError(f"{where}: unknown {kind} {name!r} ({suggest(name, known)}).")
+
+
+def _known(kind: str, name: str, entries: Mapping[str, Any]) -> Any:
+    if name not in entries:
+        raise SettingsError(f"unknown {kind} {name!r} ({suggest(name, entries)}).")
+    return entries[name]
+
+
+def _named(task: Task) -> dict[str, Any]:
+    return {"name": task.name, **task.changed()}

@@ -1,0 +1,41 @@
+"""What figures and quantities declare, read from their source: the workflow checks names without importing them."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+
+
+@cache
+def _module(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes(), str(path))
+
+
+@cache
+def figure_modules() -> dict[str, dict[str, str]]:
+    """Name of every figure module with its NEEDS: the kind of artefact behind each need."""
+    found = {}
+    for path in sorted((_HERE / "figures").glob("[!_]*.py")):
+        for node in _module(path).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            if any(isinstance(t, ast.Name) and t.id == "NEEDS" for t in targets):
+                found[path.stem] = dict(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+    return found
+
+
+def figure_settings(module: str) -> list[str]:
+    """Keys of a figure's settings: the fields of its class `Options`."""
+    for node in _module(_HERE / "figures" / f"{module}.py").body:
+        if isinstance(node, ast.ClassDef) and node.name == "Options":
+            return [f.target.id for f in node.body if isinstance(f, ast.AnnAssign) and isinstance(f.target, ast.Name)]
+    return []
+
+
+@cache
+def quantities() -> list[str]:
+    """Names of the quantities that claims can be about: functions decorated with `quantity`."""
+    functions = [n for n in _module(_HERE / "analysis" / "quantities.py").body if isinstance(n, ast.FunctionDef)]
+    return [f.name for f in functions if any(ast.unparse(d).startswith("quantity(") for d in f.decorator_list)]

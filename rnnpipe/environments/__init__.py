@@ -1,0 +1,29 @@
+"""Tasks as gymnasium environments: a single one, and a natively batched vector environment.
+
+    import gymnasium
+    env = gymnasium.make("rnnpipe.environments:rnnpipe/RDM-v0", dt=20.0)
+    envs = gymnasium.make_vec("rnnpipe.environments:rnnpipe/RDM-v0", num_envs=256)
+
+Every setting of a task is a keyword. After `import rnnpipe.environments` the part before the colon may be left out.
+"""
+
+from __future__ import annotations
+
+import gymnasium
+
+from rnnpipe.environments.single import TrialEnv
+from rnnpipe.environments.vector import TrialVectorEnv
+
+__all__ = ["IDS", "TrialEnv", "TrialVectorEnv"]
+
+IDS = {"rnnpipe/RDM-v0": "rdm_fixed", "rnnpipe/RDMReactionTime-v0": "rdm_rt"}
+"""Registered id of each task."""
+
+for _id, _task in IDS.items():
+    if _id not in gymnasium.registry:
+        gymnasium.register(
+            _id,
+            entry_point="rnnpipe.environments:TrialEnv",
+            vector_entry_point="rnnpipe.environments:TrialVectorEnv",
+            kwargs={"task": _task},
+        )

@@ -1,0 +1,119 @@
+"""Learning curves of several networks: reward and percent correct against training trials.
+
+Reference: Song, Yang & Wang (2017) eLife 6:e21492, Fig. 1-figure supplements 1, 3 and 4.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from rnnpipe.analysis.learning import learning_curve, trials_to_criterion
+from rnnpipe.errors import ArtefactError, SettingsError
+from rnnpipe.figures import Inputs
+from rnnpipe.figures.source_data import assemble, of, points
+from rnnpipe.figures.style import GREY, INK, new_figure, note, panel_letter, place, styled
+from rnnpipe.io.history import read_history
+from rnnpipe.settings import Settings, setting
+
+NEEDS = {"history": "history of the training, one file a network"}
+TARGET = "#b2182b"
+X_LABEL = "Training trials (×1000)"
+PANELS = {"A": ("mean_reward", "Mean reward per trial"), "B": ("percent_correct", "Correct (% of decided trials)")}
+
+
+class Options(Settings):
+    """Settings of the figure."""
+
+    main_seed: int | None = setting(None, "seed of the network that is drawn in black; by default the first", ge=0)
+
+
+def data(inputs: Inputs, options: Options) -> pd.DataFrame:
+    """Everything that is drawn; columns as in `rnnpipe.figures.source_data`, x in thousands of trials."""
+    histories = {int(history.attrs["seed"]): history for history in map(_read, inputs["history"])}
+    main = next(iter(histories)) if options.main_seed is None else options.main_seed
+    if main not in histories:
+        seeds = ", ".join(map(str, histories))
+        raise SettingsError(f"settings of the figure: main_seed = {main}: no history of that seed (there are {seeds}).")
+    parts = []
+    for seed, history in histories.items():
+        curve, role = learning_curve(history), "main" if seed == main else "other"
+        for panel, (measure, label) in PANELS.items():
+            shown = curve[curve[measure].notna()]
+            x, y = shown["n_trials"].to_numpy() / 1000, shown[measure].to_numpy()
+            parts.append(points(panel, role, seed=float(seed), x=x, y=y, x_label=X_LABEL, y_label=label))
+    targets = {float(history.attrs["min_correct"]) for history in histories.values()}
+    parts += [points("B", "target", y=100 * target, label=f"target {100 * target:g} %") for target in sorted(targets)]
+    reached = []
+    for seed, history in histories.items():
+        criterion = float(history.attrs["min_decisions"]), float(history.attrs["min_correct"])
+        trials = trials_to_criterion(history, *criterion)
+        if np.isfinite(trials):
+            reached.append(trials)
+            percent = 100 * float(history.loc[history["n_trials"] == trials, "p_correct"].iloc[0])
+            parts.append(points("B", "criterion", seed=float(seed), x=trials / 1000, y=percent, x_label=X_LABEL))
+    parts.append(points("A", "summary", n=float(len(histories)), label=_summary(reached, len(histories))))
+    return assemble(parts)
+
+
+def _read(path: object) -> pd.DataFrame:
+    history = read_history(str(path))
+    for name in ("seed", "min_decisions", "min_correct"):
+        if name not in history.attrs:
+            raise ArtefactError(f"{path}: has no attribute {name!r}; train the network again.")
+    return history
+
+
+def _summary(trials: list[float], n_networks: int) -> str:
+    networks = "network" if n_networks == 1 else "networks"
+    head = f"{len(trials)} of {n_networks} {networks} reached the criterion"
+    if not trials:
+        return head
+    spread = f" ± {np.std(trials, ddof=1):.0f}" if len(trials) > 1 else ""
+    return f"{head}\nafter {np.mean(trials):.0f}{spread} trials"
+
+
+@styled
+def draw(table: pd.DataFrame) -> Figure:
+    """The figure of a table that `data` made, 174 mm wide."""
+    figure = new_figure(62)
+    rows = table[table["series"].isin(["main", "other"])]
+    end = max(1.0, float(rows["x"].max())) * 1.02 if len(rows) else 1.0
+    for panel, left, limits, ticks in (
+        ("A", 14, (-1.05, 1.0), [-1, -0.5, 0, 0.5, 1]),
+        ("B", 102, (40, 100), [40, 60, 80, 100]),
+    ):
+        panel_letter(figure, panel, left - 13, 1)
+        axes = place(figure, left, 10, 70, 47)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.set(xlim=(0, end), ylim=limits, yticks=ticks, xlabel=X_LABEL, ylabel=PANELS[panel][1])
+        _draw_curves(axes, table, panel)
+    return figure
+
+
+def _draw_curves(axes: Axes, table: pd.DataFrame, panel: str) -> None:
+    if panel == "A":
+        axes.axhline(0, color=GREY, lw=0.4, ls=":", zorder=0)
+        text = of(table, "A", "summary")["label"].iloc[0]
+        axes.text(0.98, 0.05, text, transform=axes.transAxes, ha="right", va="bottom", linespacing=1.4)
+    for target in of(table, panel, "target").itertuples():
+        axes.axhline(target.y, color=TARGET, lw=0.7, ls=(0, (4, 2)), zorder=1)
+        axes.text(0.99, target.y + 0.8, target.label, transform=axes.get_yaxis_transform(), ha="right", va="bottom",
+                  color=TARGET, fontsize=6)  # fmt: skip
+    drawn = {}
+    met = of(table, panel, "criterion")
+    for role, style in (("other", {"color": "#b5b5b5", "lw": 0.8}), ("main", {"color": INK, "lw": 1.75})):
+        for seed, curve in of(table, panel, role).groupby("seed"):
+            (line,) = axes.plot(curve["x"], curve["y"], zorder=3 if role == "main" else 2, **style)
+            drawn[f"seed {seed:.0f}" if role == "main" else "other seeds"] = line
+    if not drawn:
+        note(axes, "no validation with a positive reward" if panel == "B" else "no validations")
+    elif panel == "B":
+        if len(met):
+            (dots,) = axes.plot(met["x"], met["y"], "o", color=TARGET, ms=3.2, mec="white", mew=0.4, zorder=4)
+            drawn["criterion reached"] = dots
+        names = sorted(drawn, key=lambda name: (not name.startswith("seed"), name != "other seeds"))
+        axes.legend([drawn[name] for name in names], names, loc="lower right")

@@ -1,0 +1,158 @@
+"""Reaction-time version of motion discrimination: task, chronometric and psychometric function, an example unit.
+
+Reference: Song, Yang & Wang (2017) eLife 6:e21492, Fig. 1-figure supplement 2.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator, NullLocator
+
+from rnnpipe.analysis import psychometric
+from rnnpipe.analysis.chronometric import MIN_TRIALS, reaction_times
+from rnnpipe.analysis.traces import sorted_traces
+from rnnpipe.figures import Inputs
+from rnnpipe.figures.motion import UNIT_PANEL_LABEL, Activity, motion_table, only, unit_label
+from rnnpipe.figures.schematic import draw_schematic, schematic, task_of
+from rnnpipe.figures.source_data import assemble, of, points
+from rnnpipe.figures.style import GREY, INK, new_figure, note, panel_letter, place, styled
+from rnnpipe.figures.traces import draw_traces, legends, trace_points
+from rnnpipe.settings import Settings, setting
+
+NEEDS = {
+    "behaviour": "evaluation of the network on many trials",
+    "activity": "evaluation of the network with recorded activity",
+}
+UNIT_WINDOW = (-200.0, 400.0)
+RT_LABEL = "Reaction time (ms)"
+
+
+class Options(Settings):
+    """Settings of the figure."""
+
+    min_trials: int = setting(MIN_TRIALS, "mean reaction times only of groups with more trials than this", "trials", ge=1)
+    unit: int | None = setting(
+        None, "policy unit to show; by default the one of largest |d'| among those ordered by coherence", ge=0
+    )
+    shown_stimulus: float = setting(900.0, "duration of the stimulus in the schematic", "ms", gt=0)
+    schematic_seed: int = setting(1, "seed of the noise in the schematic", ge=0)
+
+
+def data(inputs: Inputs, options: Options) -> pd.DataFrame:
+    """Everything that is drawn; columns as in `rnnpipe.figures.source_data`."""
+    path = only(inputs, "behaviour")
+    table = motion_table(path)
+    parts = [
+        schematic("A", task_of(table.attrs, path), options.shown_stimulus, options.schematic_seed),
+        _chronometric(table, options.min_trials),
+        _psychometric(table),
+    ]
+    activity = Activity.read(only(inputs, "activity"), "policy_rates")
+    example = activity.example(options.unit)
+    if example is not None:
+        rates = activity.arrays["policy_rates"][:, :, example.unit]
+        traces = sorted_traces(activity.around_stimulus(rates, UNIT_WINDOW), activity.table)
+        part = trace_points("D", "example unit", traces, "stimulus onset", UNIT_PANEL_LABEL)
+        parts.append(part.assign(label=unit_label(example)))
+    return assemble(parts)
+
+
+def _chronometric(table: pd.DataFrame, min_trials: int) -> pd.DataFrame:
+    times = reaction_times(table, min_trials)
+    times = times[times["coherence"] > 0]  # zero has no place on a logarithmic axis
+    parts = [
+        points(
+            "B",
+            outcome,
+            coherence=group["coherence"].to_numpy(),
+            x=group["coherence"].to_numpy(),
+            y=group["mean"].to_numpy(),
+            low=group["low"].to_numpy(),
+            high=group["high"].to_numpy(),
+            n=group["n"].to_numpy(),
+            x_label="Coherence (%)",
+            y_label=RT_LABEL,
+        )
+        for outcome, group in times.groupby("outcome")
+    ]
+    return pd.concat(parts) if parts else points("B", "correct", x=[])
+
+
+def _psychometric(table: pd.DataFrame) -> pd.DataFrame:
+    levels = psychometric.right_choices(table)
+    fit = psychometric.fit_least_squares(levels["x"], levels["n_right"], levels["n"])
+    labels = {"x_label": "Signed coherence (%), right > 0", "y_label": "Fraction of right choices"}
+    seen = levels[levels["n"] > 0]
+    columns = {k: seen[k].to_numpy(float) for k in ("x", "low", "high", "n")}
+    parts = [points("C", "right choices", y=seen["p"].to_numpy(float), **columns, **labels)]
+    if fit.problem:
+        parts.append(points("C", "no fit", label=fit.problem))
+    else:
+        x = np.linspace(levels["x"].min(), levels["x"].max(), 201)
+        half = (fit.sigma_high - fit.sigma_low) / 2
+        mu = round(fit.mu, 1) + 0.0  # never -0.0
+        label = f"σ = {fit.sigma:.1f} ± {half:.1f} %\nµ = {mu:.1f} %".replace("= -", "= \N{MINUS SIGN}")
+        parts.append(points("C", "fit", x=x, y=fit(x), label=label, **labels))
+    return pd.concat(parts)
+
+
+@styled
+def draw(table: pd.DataFrame) -> Figure:
+    """The figure of a table that `data` made, 174 mm wide."""
+    figure = new_figure(98)
+    panel_letter(figure, "A", 1, 1)
+    draw_schematic(place(figure, 4, 53, 92, 42), table, "A")
+    panel_letter(figure, "B", 104, 1)
+    _draw_chronometric(place(figure, 116, 57, 50, 35), table)
+    panel_letter(figure, "C", 1, 49)
+    _draw_psychometric(place(figure, 12, 9, 62, 34), table)
+    panel_letter(figure, "D", 84, 49)
+    unit = place(figure, 94, 9, 56, 34)
+    levels = sorted(of(table, "D")["coherence"].dropna().unique())
+    draw_traces(unit, table, "D", "example unit", levels)
+    unit.set(xlim=UNIT_WINDOW, xticks=[-200, 0, 200, 400])
+    unit.set_ylim(bottom=0)
+    if levels:
+        unit.set_title(of(table, "D")["label"].iloc[0], fontsize=6, loc="left", pad=3)
+        legends(unit, levels)
+    return figure
+
+
+def _draw_chronometric(axes: Axes, table: pd.DataFrame) -> None:
+    rows = of(table, "B")
+    for outcome, face, colour in (("correct", INK, INK), ("error", "white", GREY)):
+        line = rows[rows["series"] == outcome]
+        if line.empty:
+            continue
+        axes.vlines(line["x"], line["low"], line["high"], color=colour, lw=0.7)
+        axes.plot(line["x"], line["y"], "o-", color=colour, mfc=face, mec=colour, mew=0.8, ms=3.4, label=outcome)
+    axes.set(xscale="log", xlim=(1, 100), xlabel="Coherence (%)", ylabel=RT_LABEL)
+    axes.set_xticks([1, 10, 100], ["1", "10", "100"])
+    if rows["y"].notna().any():
+        top = max(1000.0, 1.05 * float(rows["high"].max()))
+        axes.set_ylim(min(200.0, 0.95 * float(rows["low"].min())), top)
+        axes.yaxis.set_major_locator(MultipleLocator(200))
+        axes.legend(loc="upper right")
+    else:
+        axes.set_yticks([])
+        note(axes, "too few decisions")
+
+
+def _draw_psychometric(axes: Axes, table: pd.DataFrame) -> None:
+    seen, fit = of(table, "C", "right choices"), of(table, "C", "fit")
+    axes.set(ylim=(-0.03, 1.03), yticks=[0, 0.25, 0.5, 0.75, 1.0])
+    axes.yaxis.set_minor_locator(NullLocator())
+    if seen.empty:
+        note(axes, "no decisions")
+        return
+    axes.axhline(0.5, color=GREY, lw=0.4, ls=":", zorder=0)
+    axes.axvline(0, color=GREY, lw=0.4, ls=":", zorder=0)
+    axes.plot(fit["x"], fit["y"], color=INK, lw=1.0)
+    axes.vlines(seen["x"], seen["low"], seen["high"], color=INK, lw=0.7)
+    axes.plot(seen["x"], seen["y"], "o", color=INK, ms=3.2)
+    axes.set(xlabel=seen["x_label"].iloc[0], ylabel=seen["y_label"].iloc[0], xticks=[-50, -25, 0, 25, 50])
+    text = fit["label"].iloc[0] if len(fit) else "no fit: " + str(of(table, "C", "no fit")["label"].iloc[0])
+    axes.text(0.03, 0.97, text, transform=axes.transAxes, ha="left", va="top", fontsize=6, linespacing=1.4)

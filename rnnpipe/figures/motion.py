@@ -1,0 +1,96 @@
+"""Reading what the figures of motion tasks share: one network's behaviour and activity, and its example unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rnnpipe.analysis.alignment import Aligned, align, stimulus_time
+from rnnpipe.analysis.selectivity import ExampleUnit, d_prime, example_unit
+from rnnpipe.errors import ArtefactError, SettingsError
+from rnnpipe.figures import Inputs
+from rnnpipe.io.evaluation import read_activity, read_table
+
+COLUMNS = ("side", "coherence", "choice", "decision", "correct", "reaction_time", "choice_time")
+UNIT_PANEL_LABEL = "Firing rate (a.u.)"
+
+
+def only(inputs: Inputs, need: str) -> Path:
+    """The one file of a need.
+
+    Raises:
+        SettingsError: There are several; the figure is of one network.
+    """
+    files = inputs[need]
+    if len(files) > 1:
+        raise SettingsError(
+            f"this figure shows one network, but {need} has {len(files)} files; name one seed (`seeds: [97]`)."
+        )
+    return files[0]
+
+
+def motion_table(path: Path, *more: str) -> pd.DataFrame:
+    """Trial table of a motion task.
+
+    Raises:
+        ArtefactError: It is of another task.
+    """
+    table = read_table(path)
+    if absent := [name for name in (*COLUMNS, *more) if name not in table]:
+        raise ArtefactError(
+            f"{path}: trials of task {table.attrs.get('task')!r} have no column {absent[0]!r}, which this figure needs;"
+            " give it an evaluation of a fitting motion task."
+        )
+    return table
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Activity of one network with its trial table; arrays are (time, trial, ...)."""
+
+    table: pd.DataFrame
+    arrays: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: Path, *names: str) -> Activity:
+        """Those arrays of an evaluation, and always time and mask."""
+        return cls(motion_table(path, "stimulus_on", "stimulus_off"), read_activity(path, "time", "mask", *names))
+
+    @property
+    def coherences(self) -> list[float]:
+        """Coherences presented, percent, ascending."""
+        return [float(c) for c in np.unique(self.table["coherence"])]
+
+    def around_stimulus(self, values: Any, window: tuple[float, float]) -> Aligned:
+        """Values aligned to the last step before the stimulus could be seen; window in ms."""
+        event = stimulus_time(self.table["stimulus_on"], float(self.table.attrs["dt"]))
+        return align(values, self.arrays["mask"], self.arrays["time"], event, window)
+
+    def around_choice(self, values: Any, window: tuple[float, float]) -> Aligned:
+        """Values aligned to the step at which the choice was made; window in ms."""
+        return align(values, self.arrays["mask"], self.arrays["time"], self.table["choice_time"], window)
+
+    def example(self, unit: int | None) -> ExampleUnit | None:
+        """The unit that was asked for, or the one the criterion of `example_unit` chooses.
+
+        Raises:
+            SettingsError: The network has no such unit.
+        """
+        rates, mask, time = self.arrays["policy_rates"], self.arrays["mask"], self.arrays["time"]
+        if unit is None:
+            return example_unit(rates, mask, time, self.table, float(self.table.attrs["dt"]))
+        if not 0 <= unit < rates.shape[2]:
+            raise SettingsError(f"settings of the figure: unit = {unit}: the network has units 0 to {rates.shape[2] - 1}.")
+        column = np.asarray(time)[:, None]
+        during = mask & (self.table["stimulus_on"].to_numpy() <= column) & (column < self.table["stimulus_off"].to_numpy())
+        selectivity = d_prime(rates[..., unit : unit + 1], during, self.table["choice"].to_numpy())
+        return ExampleUnit(unit, float(selectivity[0]), np.nan)
+
+
+def unit_label(example: ExampleUnit) -> str:
+    """What a panel says of its unit; units are counted from 0 as in the files."""
+    return f"unit {example.unit}, d\N{PRIME} = {example.d_prime:.2f}".replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,35 @@
+"""The tables of settings in config/README.md: `python tests/settings_tables.py` writes them, a test compares them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "config" / "README.md"
+HEADING = "## Settings\n"
+
+
+def tables() -> str:
+    from rnnpipe.analysis.fixed_points_settings import FixedPointSettings
+    from rnnpipe.networks.settings import GatedSettings, ValueSettings
+    from rnnpipe.tasks import task_class, task_names
+    from rnnpipe.training.settings import PolicyGradientSettings
+
+    groups = {f"Task `{name}`": task_class(name) for name in task_names()}
+    groups |= {"`network`": GatedSettings, "`value_network`": ValueSettings, "`learning`": PolicyGradientSettings}
+    groups |= {"`fixed_points`": FixedPointSettings}
+    lines = []
+    for title, model in groups.items():
+        lines += [f"\n### {title}\n", "| key | default | unit | meaning |", "|---|---|---|---|"]
+        for key, field in model.model_fields.items():
+            unit = (field.json_schema_extra or {}).get("unit") or ""
+            meaning = str(field.description).replace("|", "\\|")
+            lines.append(f"| `{key}` | `{json.dumps(field.default)}` | {unit} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    README.write_text(README.read_text().partition(HEADING)[0] + HEADING + tables())

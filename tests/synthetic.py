@@ -1,0 +1,118 @@
+"""Evaluations and histories of a made-up observer, in the files of the real ones, for tests of what comes after.
+
+The observer sums the evidence (right minus left) of each step and answers by its sign: in the fixed-duration task some
+time into the decision period, in the reaction-time task when the sum reaches a bound that falls with time. Its units
+follow the sum with a known preference each, and its value the absolute sum.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rnnpipe.dataset import DatasetSettings, blocks
+from rnnpipe.evaluation.outcomes import outcomes
+from rnnpipe.io.evaluation import KIND, SCHEMA
+from rnnpipe.io.hdf5 import create, put
+from rnnpipe.io.history import write_history
+from rnnpipe.tasks import task_class
+from rnnpipe.tasks._base import Task
+from rnnpipe.trials import Trials
+
+N_UNITS = 12
+PREFERENCES = np.linspace(-1, 1, N_UNITS)
+"""What each unit adds to its baseline per unit of the (squashed) sum; negative units prefer left."""
+
+
+def observe(trials: Trials, task: Task, rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Trial table and activity of the observer on a batch of trials."""
+    n_steps, n = trials.n_steps, trials.n_trials
+    t, i = np.arange(n_steps)[:, None], np.arange(n)
+    evidence = np.where(trials.during("stimulus"), trials.inputs[..., 2] - trials.inputs[..., 1], 0.0).cumsum(axis=0)
+    if task.name == "rdm_rt":
+        onset = trials.periods["stimulus"][:, 0]
+        bound = 9.0 * np.exp(-(t - onset) * task.dt / 900.0)
+        crossed = (np.abs(evidence) > bound) & trials.during("decision")
+        step = np.where(crossed.any(axis=0), crossed.argmax(axis=0) + int(100 / task.dt), n_steps - 1)
+        step = np.minimum(step, n_steps - 1)
+    else:
+        step = trials.periods["decision"][:, 0] + rng.integers(2, int(300 / task.dt), n)
+    side = np.where(evidence[step, i] > 0, 2, 1)
+    lapse = rng.random(n) < 0.005  # never answers
+    step = np.where(lapse, n_steps - 1, step)
+    actions = np.where(t < step, 0, -1)
+    actions[step, i] = np.where(lapse, 0, side)
+    rewards = np.zeros((n_steps, n))
+    for k in range(n_steps):
+        now = actions[k] >= 0
+        rewards[k, now] = trials.reward(k, np.maximum(actions[k], 0))[now]
+    outcome = outcomes(trials, actions, rewards)
+    choice_step = outcome.pop("choice_step")
+    time = np.where(choice_step < 0, np.nan, choice_step * task.dt)
+    table = {**trials.conditions, **outcome, "choice_time": time}
+    table["reaction_time"] = time - trials.periods["stimulus"][:, 0] * task.dt
+    for name, edges in trials.periods.items():
+        table[f"{name}_on"], table[f"{name}_off"] = (edges[:, k] * task.dt for k in (0, 1))
+    mask = actions >= 0
+    drive = np.tanh(evidence / 12)
+    rates = np.maximum(1.0 + PREFERENCES * drive[..., None] + 0.1 * rng.standard_normal((n_steps, n, N_UNITS)), 0)
+    value = 0.8 + 0.2 * np.abs(drive) + 0.03 * rng.standard_normal((n_steps, n))
+    activity = {
+        "time": np.arange(n_steps) * task.dt,
+        "mask": mask,
+        "policy_rates": np.where(mask[..., None], rates, 0).astype(np.float32),
+        "value": np.where(mask, value, 0).astype(np.float32),
+    }
+    return table, activity
+
+
+def write_evaluation(
+    path: Path, task_name: str = "rdm_fixed", trials_per_condition: int = 60, seed: int = 97, activity: bool = True,
+    change: Any = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Write an evaluation of the observer; `change(table)` may spoil the table first. Returns the table."""
+    task = task_class(task_name)()
+    rng = np.random.default_rng(seed)
+    batches = [observe(b, task, rng) for b in blocks(task, DatasetSettings(trials_per_condition=trials_per_condition))]
+    columns = {k: np.concatenate([table[k] for table, _ in batches]) for k in batches[0][0]}
+    arrays = {k: np.concatenate([a[k] for _, a in batches], axis=1) for k in batches[0][1] if k != "time"}
+    arrays["time"] = batches[0][1]["time"]
+    if change is not None:
+        change(columns)
+    settings = {"task": {"name": task.name}, "network": {"n_units": N_UNITS}, "value_network": {"n_units": 100}}
+    attributes = {"task": task.name, "dt": task.dt, "seed": seed}
+    with create(path, KIND, settings, {"stage": "evaluate"}, **attributes) as file:
+        for name, values in columns.items():
+            put(file, f"trials/{name}", SCHEMA, values)
+        for name, values in arrays.items() if activity else ():
+            put(file, f"activity/{name}", SCHEMA, values)
+    table = pd.DataFrame(columns)
+    table.attrs = attributes
+    return table
+
+
+def write_learning(path: Path, seed: int, n_validations: int = 20, stop: int | None = 15, rng_seed: int = 0) -> pd.DataFrame:
+    """Write the history of a network that learns to fixate, then to discriminate, and stops at a validation (or never)."""
+    rng = np.random.default_rng((rng_seed, seed))
+    n = n_validations if stop is None else stop + 1
+    k = np.arange(n)
+    p_decision = np.clip(0.2 + 0.5 * k, 0, 0.985) * (k > 0)
+    p_correct = np.clip(0.5 + 0.25 * (1 - np.exp(-k / 4)) + 0.02 * rng.standard_normal(n), 0, 0.795)
+    if stop is not None:
+        p_decision[-1], p_correct[-1] = 0.995, 0.803
+    reward = p_decision * p_correct - (1 - p_decision)
+    best = reward >= np.maximum.accumulate(reward)
+    rows = [
+        {"update": int(50 * j), "n_trials": int(500 * j), "mean_reward": float(reward[j]), "p_decision": float(p_decision[j]),
+         "p_correct": float(p_correct[j]), "value_rmse": 0.3, "new_best": bool(best[j])}
+        for j in range(n)
+    ]  # fmt: skip
+    write_history(
+        path, rows, {"task": {"name": "rdm_fixed"}}, {"stage": "train"}, seed=seed, task="rdm_fixed",
+        reached_criterion=stop is not None, n_trials=int(500 * (n - 1)), n_updates=int(50 * (n - 1)),
+        min_decisions=0.99, min_correct=0.8,
+    )  # fmt: skip
+    return pd.DataFrame(rows)

@@ -1,0 +1,333 @@
+"""Environments: gymnasium's own checker, the rules of the trials, seeds, and the batched against the single one."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+import warnings
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.error import ResetNeeded
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+from rnnpipe.environments import IDS, TrialEnv, TrialVectorEnv
+from rnnpipe.errors import SettingsError
+from rnnpipe.tasks import task_names
+
+all_ids = pytest.mark.parametrize("id", sorted(IDS))
+all_tasks = pytest.mark.parametrize("task", task_names())
+SHORT = {"rdm_fixed": {"stimulus_max": 200.0}, "rdm_rt": {"stimulus": 200.0}}
+"""Settings under which trials are short."""
+
+
+def short(task: str, **more: Any) -> dict[str, Any]:
+    return {"dt": 50.0, **SHORT.get(task, {}), **more}
+
+
+def patient(env: TrialEnv | TrialVectorEnv, info: dict[str, Any], rng: np.random.Generator) -> Any:
+    """Mostly what the task asks for, sometimes anything: trials of every length and outcome."""
+    answer = np.asarray(info["ground_truth"])
+    n = len(env.action_names)
+    action = np.where(rng.random(answer.shape) < 0.05, rng.integers(n, size=answer.shape), answer)
+    return action if action.ndim else int(action)
+
+
+def assert_same(a: Any, b: Any, where: str = "") -> None:
+    assert type(a) is type(b), where
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), f"{where}: {sorted(a)} and {sorted(b)}"
+        for key in a:
+            assert_same(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, np.ndarray):
+        assert a.dtype == b.dtype, where
+        np.testing.assert_array_equal(a, b, err_msg=where)
+    else:
+        assert a == b, where
+
+
+@all_ids
+@pytest.mark.parametrize("seed", range(20))
+def test_gymnasium_checker(id: str, seed: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=".*Box observation space (minimum|maximum) value is (-)?infinity.*")
+        env = gymnasium.make(id)
+        env.reset(seed=seed)
+        env.action_space.seed(seed)
+        check_env(env.unwrapped)
+
+
+@all_ids
+def test_registered_with_settings(id: str) -> None:
+    env = gymnasium.make(id, dt=20.0)
+    assert isinstance(env.unwrapped, TrialEnv) and env.unwrapped.task.dt == 20
+    assert env.unwrapped.task.name == IDS[id]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        envs = gymnasium.make_vec(id, num_envs=3, dt=20.0, coherences=[51.2])
+    assert isinstance(envs, TrialVectorEnv) and envs.num_envs == 3
+    assert envs.task.dt == 20 and envs.task.coherences == [51.2]  # type: ignore[attr-defined]
+    assert isinstance(gymnasium.make_vec(id, num_envs=2, vectorization_mode="sync"), SyncVectorEnv)
+
+
+def test_module_prefix_needs_no_import() -> None:
+    code = "import gymnasium; print(gymnasium.make('rnnpipe.environments:rnnpipe/RDM-v0', dt=20.0).reset(seed=1)[0])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert out.returncode == 0, out.stderr
+    assert out.stdout.strip() == "[1. 0. 0.]"
+
+
+@all_tasks
+def test_observations_are_the_rows_of_the_trials(task: str) -> None:
+    """Reset shows step 0, an action at step t brings the observation of step t + 1."""
+    env = TrialEnv(task)
+    observation, info = env.reset(seed=5)
+    trials = env.task.sample(gymnasium.utils.seeding.np_random(5)[0], 16)
+    np.testing.assert_array_equal(observation, trials.inputs[0, 0])
+    names = list(trials.periods)
+    for t in range(trials.n_steps - 1):
+        inside = [i for i, name in enumerate(names) if trials.during(name)[t, 0]]
+        assert info["period"] == (inside[-1] if inside else -1)
+        assert info["ground_truth"] == trials.ground_truth[t, 0]
+        observation, reward, terminated, truncated, info = env.step(0)
+        assert observation.dtype == np.float32 and type(reward) is float and reward == 0
+        assert terminated is False and truncated is False and info["new_trial"] is False
+        np.testing.assert_array_equal(observation, trials.inputs[t + 1, 0])
+    observation, reward, terminated, truncated, info = env.step(0)
+    assert terminated is True and truncated is False
+    assert reward == trials.discount[-1] * np.float32(env.task.reward_abort)
+    np.testing.assert_array_equal(observation, 0)
+    assert info["new_trial"] and info["performance"] == 0 and "reaction_time" not in info
+    with pytest.raises(ResetNeeded):
+        env.step(0)
+    observation, _ = env.reset()
+    np.testing.assert_array_equal(observation, trials.inputs[0, 1])
+
+
+@all_tasks
+def test_playing_the_ground_truth_earns_the_most(task: str) -> None:
+    env = TrialEnv(task)
+    trials = env.task.sample(gymnasium.utils.seeding.np_random(7)[0], 16)
+    for i in range(16):
+        _, info = env.reset(seed=7) if i == 0 else env.reset()
+        terminated, rewards, t = False, [], -1
+        while not terminated:
+            _, reward, terminated, _, info = env.step(info["ground_truth"])
+            rewards.append(reward)
+            t += 1
+        assert t == trials.periods["decision"][i, 0]
+        assert sum(rewards) == rewards[-1] == trials.discount[t] * trials.rewards[1, i].max()
+        assert info["performance"] == 1
+        onset = trials.periods[env.task.stimulus_onset][i, 0] * trials.dt
+        assert info["reaction_time"] == t * trials.dt - onset
+        assert info["trial"] == {k: v[i] for k, v in trials.conditions.items()}
+
+
+@all_tasks
+def test_haste_ends_the_trial(task: str) -> None:
+    env = TrialEnv(task)
+    env.reset(seed=1)
+    _, reward, terminated, truncated, info = env.step(1)
+    assert (reward, terminated, truncated) == (env.task.reward_abort, True, False)
+    assert info["performance"] == 0 and "reaction_time" not in info
+
+
+@all_tasks
+def test_trials_without_an_enforced_end_are_truncated(task: str) -> None:
+    env = TrialEnv(task, **short(task, abort_on_last_step=False, tmax=5000.0))
+    envs = TrialVectorEnv(task, **short(task, abort_on_last_step=False, tmax=5000.0))
+    env.reset(seed=1)
+    envs.reset(seed=1)
+    for t in range(env.task.n_steps):
+        one, many = env.step(0), envs.step(np.array([0]))
+        assert one[1] == 0 and one[2] is False and one[3] is (t == env.task.n_steps - 1)
+        assert (many[1], many[2], many[3]) == (0, False, one[3])
+
+
+@all_tasks
+@pytest.mark.parametrize("autoreset", ["NextStep", "SameStep"])
+@pytest.mark.parametrize("mode", ["trial", "session", "endless"])
+def test_rows_of_the_vector_are_single_environments(task: str, autoreset: str, mode: str) -> None:
+    """Everything that the batched environment returns is what gymnasium makes of as many single ones."""
+    n, settings = 5, short(task, mode=mode, session_trials=3)
+    envs = TrialVectorEnv(task, num_envs=n, autoreset_mode=autoreset, **settings)
+    sync = SyncVectorEnv([lambda: TrialEnv(task, **settings)] * n, autoreset_mode=autoreset)
+    rng = np.random.default_rng(0)
+    n_ended, n_over = 0, 0
+    for seed in (11, None):
+        (observation, info), (expected, expected_info) = envs.reset(seed=seed), sync.reset(seed=seed)
+        np.testing.assert_array_equal(observation, expected)
+        assert_same(info, expected_info)
+        for step in range(400):
+            action = patient(envs, info, rng)
+            (*result, info), (*expected, expected_info) = envs.step(action), sync.step(action)
+            for name, a, b in zip(("observation", "reward", "terminated", "truncated"), result, expected, strict=True):
+                assert_same(a, b, f"step {step}: {name}")
+            for found in (info, expected_info):
+                final = found.pop("final_obs", None)
+                if final is not None:
+                    found["final"] = np.stack(final[found["_final_obs"]].tolist()).astype(np.float32)
+            assert_same(info, expected_info, f"step {step}: info")
+            n_ended += info["new_trial"].sum() + ("final" in info)
+            n_over += (result[2] | result[3]).sum()
+    assert n_ended > 50
+    assert (n_over > 10) == (mode != "endless")
+
+
+@all_tasks
+def test_row_i_is_seeded_with_s_plus_i(task: str) -> None:
+    envs = TrialVectorEnv(task, num_envs=4, **short(task))
+    many = TrialVectorEnv(task, num_envs=9, **short(task))
+    (a, info), (b, _) = envs.reset(seed=3), many.reset(seed=3)
+    for _ in range(60):
+        action = info["ground_truth"]
+        a, *_, info = envs.step(action)
+        b, *_ = many.step(np.concatenate([action, np.zeros(5, int)]))
+        np.testing.assert_array_equal(a, b[:4])
+    np.testing.assert_array_equal(envs.reset(seed=[6, 5, 4, 3])[0], envs.reset(seed=3)[0][::-1])
+
+
+@all_tasks
+def test_a_seed_determines_everything(task: str) -> None:
+    def run(env: TrialEnv, seed: int | None) -> list[Any]:
+        rng = np.random.default_rng(0)
+        seen: list[Any] = []
+        for episode in range(40):
+            observation, info = env.reset(seed=seed if episode == 0 else None)
+            seen.append(observation)
+            over = False
+            while not over:
+                observation, reward, over, _, info = env.step(patient(env, info, rng))
+                seen.append(np.append(observation, reward))
+        return seen
+
+    env = TrialEnv(task, **short(task))
+    first = run(env, 1)
+    run(env, None)
+    again, other = run(env, 1), run(env, 2)
+    assert len(first) == len(again) and all((x == y).all() for x, y in zip(first, again, strict=True))
+    assert not all(np.array_equal(x, y) for x, y in zip(first, other, strict=False))
+
+
+@all_tasks
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+@pytest.mark.parametrize("kind", [TrialEnv, TrialVectorEnv])
+def test_copies_are_exact(task: str, duplicate: Any, kind: Any) -> None:
+    env = kind(task, mode="endless", **short(task))
+    zero = 0 if kind is TrialEnv else np.zeros(1, int)
+    _, info = env.reset(seed=1)
+    for _ in range(30):
+        *_, info = env.step(info["ground_truth"])
+    twin = duplicate(env)
+    for _ in range(300):
+        assert_same(env.step(zero)[4], twin.step(zero)[4])
+    np.testing.assert_array_equal(env.step(zero)[0], twin.step(zero)[0])
+
+
+@all_tasks
+@pytest.mark.parametrize("kind", [TrialEnv, TrialVectorEnv])
+def test_returned_arrays_are_the_callers_to_keep(task: str, kind: Any) -> None:
+    env, twin = (kind(task, mode="endless") for _ in range(2))
+    zero = 0 if kind is TrialEnv else np.zeros(1, int)
+    outputs = [env.reset(seed=1)] + [env.step(zero) for _ in range(5)]
+    for output in outputs:
+        output[0][:] = np.nan
+        output[-1].clear()
+    twin.reset(seed=1)
+    for _ in range(5):
+        twin.step(zero)
+    np.testing.assert_array_equal(env.step(zero)[0], twin.step(zero)[0])
+
+
+def test_reward_types_of_the_vector() -> None:
+    envs = TrialVectorEnv("rdm_rt", num_envs=2)
+    observation, _ = envs.reset(seed=1)
+    assert observation.dtype == np.float32 and observation in envs.observation_space
+    observation, reward, terminated, truncated, info = envs.step(np.array([1, 0]))
+    assert reward.dtype == np.float64 and terminated.dtype == truncated.dtype == bool
+    np.testing.assert_array_equal(reward, [-1, 0])
+    np.testing.assert_array_equal(info["_trial"], [True, False])
+    np.testing.assert_array_equal(info["trial"]["_side"], [True, False])
+
+
+def test_reset_of_some_rows_without_autoreset() -> None:
+    envs = TrialVectorEnv("rdm_fixed", num_envs=3, autoreset_mode=AutoresetMode.DISABLED)
+    envs.reset(seed=1)
+    envs.step(np.array([1, 0, 0]))
+    with pytest.raises(ResetNeeded):
+        envs.step(np.zeros(3, int))
+    _, info = envs.reset(options={"reset_mask": np.array([True, False, False])})
+    np.testing.assert_array_equal(info["_period"], [True, False, False])
+    *_, info = envs.step(np.zeros(3, int))
+    assert envs._t.tolist() == [1, 2, 2]
+
+
+def test_episodes_can_be_limited() -> None:
+    envs = TrialVectorEnv("rdm_fixed", num_envs=2, mode="endless", max_episode_steps=4)
+    envs.reset(seed=1)
+    flags = [envs.step(np.zeros(2, int))[3].all() for _ in range(10)]
+    assert flags == [False, False, False, True, False, False, False, False, True, False]  # the fifth step resets
+
+
+@all_tasks
+def test_a_wrapper_counts_returns(task: str) -> None:
+    envs = gymnasium.wrappers.vector.RecordEpisodeStatistics(TrialVectorEnv(task, num_envs=3, **short(task)))
+    _, info = envs.reset(seed=1)
+    returns = []
+    for _ in range(200):
+        *_, info = envs.step(info["ground_truth"])
+        if "episode" in info:
+            returns.extend(info["episode"]["r"][info["_episode"]])
+    assert len(returns) > 10 and min(returns) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"task": "rdm_fixd"}, r"unknown task 'rdm_fixd' \(did you mean 'rdm_fixed'"),
+        ({"task": "rdm_fixed", "fixaton": 1.0}, r"unknown key 'fixaton' \(did you mean 'fixation'"),
+        ({"task": "rdm_fixed", "dt": 900.0}, r"shorter than one step \(dt = 900 ms\)"),
+        ({"task": "rdm_fixed", "mode": "trails"}, r"unknown mode 'trails' \(did you mean 'trial'"),
+        ({"task": "rdm_fixed", "session_trials": 0}, r"session_trials = 0: must be at least 1"),
+    ],
+)
+def test_bad_arguments_are_one_sentence(arguments: dict[str, Any], message: str) -> None:
+    for kind in (TrialEnv, TrialVectorEnv):
+        with pytest.raises(SettingsError, match=message):
+            kind(**arguments)
+
+
+def test_bad_arguments_of_the_vector() -> None:
+    with pytest.raises(SettingsError, match="num_envs = 0: must be at least 1"):
+        TrialVectorEnv("rdm_fixed", num_envs=0)
+    with pytest.raises(SettingsError, match="unknown autoreset_mode 'next' .did you mean 'NextStep'"):
+        TrialVectorEnv("rdm_fixed", autoreset_mode="next")
+
+
+def test_actions_that_do_not_exist() -> None:
+    env, envs = TrialEnv("rdm_fixed"), TrialVectorEnv("rdm_fixed", num_envs=2)
+    with pytest.raises(ResetNeeded):
+        env.step(0)
+    with pytest.raises(ResetNeeded):
+        envs.step(np.zeros(2, int))
+    env.reset(seed=1)
+    envs.reset(seed=1)
+    for action in (-1, 3):
+        with pytest.raises(ValueError, match="not one of 0 .. 2"):
+            env.step(action)
+        with pytest.raises(ValueError, match="actions are 0 .. 2"):
+            envs.step(np.array([0, action]))
+    with pytest.raises(ValueError, match="expected 2 integer actions"):
+        envs.step(np.zeros(3, int))
+    with pytest.raises(ValueError, match="expected 2 integer actions"):
+        envs.step(np.zeros(2))
+    with pytest.raises(ValueError, match="one seed for each of 2 rows"):
+        envs.reset(seed=[1, 2, 3])
+    with pytest.raises(ValueError, match="reset_mask must be 2 values of bool"):
+        envs.reset(options={"reset_mask": np.ones(3, bool)})

@@ -1,0 +1,278 @@
+"""Rules that every task keeps: the time grid, the rule table, draws in order, factorial designs, bad settings."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from rnnpipe.errors import SettingsError
+from rnnpipe.settings import parse
+from rnnpipe.tasks import task_class, task_names
+from rnnpipe.tasks._base import Task
+from rnnpipe.trials import DECISION, FIXATE, OUTSIDE, TIMEOUT, Trials
+
+all_tasks = pytest.mark.parametrize("name", task_names())
+
+
+def make(name: str, **values: Any) -> Task:
+    return parse(task_class(name), values, name)
+
+
+def play(trials: Trials, actions: NDArray[np.integer[Any]]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return, last step and whether a decision was made, for actions (n_steps, n_trials): the rules, step by step."""
+    i = np.arange(trials.n_trials)
+    alive = np.ones(trials.n_trials, bool)
+    total, last, decided = np.zeros(trials.n_trials), np.zeros(trials.n_trials, int), np.zeros(trials.n_trials, bool)
+    for t, a in enumerate(actions):
+        total += np.where(alive, trials.reward(t, a), 0)
+        last[alive] = t
+        decided |= alive & trials.choices[trials.phase[t], i, a]
+        alive &= ~trials.stops[trials.phase[t], i, a]
+    return total, last, decided
+
+
+def first_decision(trials: Trials) -> NDArray[Any]:
+    return trials.periods["decision"][:, 0]
+
+
+@all_tasks
+def test_arrays_fit_the_names(name: str) -> None:
+    task = make(name)
+    trials = task.sample(np.random.default_rng(0), 8)
+    n, a = 8, len(task.action_names)
+    assert trials.task == name and trials.dt == task.dt
+    assert trials.inputs.shape == (task.n_steps, n, len(task.input_names)) and trials.inputs.dtype == np.float32
+    assert trials.phase.shape == (task.n_steps, n)
+    assert trials.rewards.shape == trials.stops.shape == trials.choices.shape == (3, n, a)
+    assert trials.rewards.dtype == np.float32 and trials.stops.dtype == trials.choices.dtype == bool
+    assert trials.correct.shape == (n, a)
+    assert set(trials.conditions) == set(task.variables())
+    assert task.stimulus_onset in trials.periods
+    assert np.isfinite(trials.inputs).all()
+    assert task.changed() == {}
+
+
+@all_tasks
+@settings(max_examples=25, deadline=None)
+@given(
+    dt=st.one_of(st.sampled_from([20, 7, 1, 33]), st.fractions(Fraction(2), Fraction(60), max_denominator=2)),
+    seed=st.integers(0, 1000),
+)
+def test_periods_are_half_open_on_any_grid(name: str, dt: Fraction | int, seed: int) -> None:
+    """Step t lies in [start, end) exactly where start <= t * dt < end, also where dt does not divide a duration."""
+    task = make(name, dt=float(dt))
+    trials = task.sample(np.random.default_rng(seed), 3)
+    time = [t * Fraction(dt) for t in range(trials.n_steps)]
+    assert time[-1] <= task.tmax < time[-1] + Fraction(dt)
+    for period, (start, end) in task.bounds(trials.conditions).items():
+        for i in range(3):
+            low, high = (Fraction(float(np.broadcast_to(x, 3)[i])) for x in (start, end))
+            inside = np.array([low <= t < high for t in time])
+            np.testing.assert_array_equal(trials.during(period)[:, i], inside, err_msg=f"{period}, dt {dt}")
+            assert inside.any(), f"{period} has no step at dt {dt}"
+    decides = trials.during("decision")
+    decides[-1] = False
+    np.testing.assert_array_equal(trials.phase == DECISION, decides)
+    np.testing.assert_array_equal(trials.phase[-1], TIMEOUT)
+    assert (trials.phase[:-1] != TIMEOUT).all()
+
+
+@all_tasks
+def test_a_grid_that_rounding_could_shift(name: str) -> None:
+    """0.1 and 0.3 are no binary fractions: products such as 3 * 0.1 must not move a period by a step."""
+    for dt, per_100_ms in ((0.1, 1000), (12.5, 8)):
+        task = make(name, dt=dt)
+        np.testing.assert_array_equal(task.steps(np.arange(20) * 100.0), np.arange(20) * per_100_ms)
+    assert make(name, dt=0.1).n_steps == round(make(name).tmax * 10) + 1
+
+
+@all_tasks
+def test_rule_table(name: str) -> None:
+    task = make(name, reward_abort=-0.7, reward_correct=0.9, reward_wrong=-0.2, tau_reward=None)
+    trials = task.sample(np.random.default_rng(1), 40)
+    waits = np.arange(trials.n_actions) == FIXATE
+    assert (trials.rewards[OUTSIDE][:, waits] == 0).all() and not trials.stops[OUTSIDE][:, waits].any()
+    np.testing.assert_allclose(trials.rewards[OUTSIDE][:, ~waits], -0.7)
+    assert trials.stops[OUTSIDE][:, ~waits].all() and not trials.choices[OUTSIDE].any()
+    assert (trials.rewards[DECISION][:, waits] == 0).all() and not trials.stops[DECISION][:, waits].any()
+    assert trials.stops[DECISION][:, ~waits].all() and trials.choices[DECISION][:, ~waits].all()
+    assert not trials.choices[DECISION][:, waits].any()
+    np.testing.assert_allclose(trials.rewards[TIMEOUT], -0.7)
+    assert trials.stops[TIMEOUT].all() and not trials.choices[TIMEOUT].any()
+    assert (trials.correct[:, waits] == -1).all()
+    assert (trials.correct[:, ~waits] == 1).any(1).all()
+
+
+@all_tasks
+def test_timeout_reward_and_open_end_are_settings(name: str) -> None:
+    rng = np.random.default_rng(1)
+    np.testing.assert_allclose(make(name, reward_timeout=-0.25).sample(rng, 2).rewards[TIMEOUT], -0.25)
+    open_end = make(name, abort_on_last_step=False).sample(rng, 2)
+    assert (open_end.phase != TIMEOUT).all()
+
+
+@all_tasks
+def test_an_oracle_earns_the_maximum(name: str) -> None:
+    task = make(name)
+    trials = task.sample(np.random.default_rng(2), 60)
+    total, last, decided = play(trials, trials.ground_truth)
+    best = trials.rewards[DECISION].max(1)
+    np.testing.assert_array_equal(last, first_decision(trials))
+    assert decided.all()
+    np.testing.assert_allclose(total, best * trials.discount[last], rtol=1e-6)
+
+
+@all_tasks
+def test_haste_and_silence_are_punished(name: str) -> None:
+    task = make(name)
+    trials = task.sample(np.random.default_rng(3), 20)
+    choice = trials.ground_truth.max(0)
+    waiting = np.zeros((trials.n_steps, trials.n_trials), int)
+
+    total, last, decided = play(trials, waiting)
+    np.testing.assert_allclose(total, task.reward_abort * trials.discount[-1], rtol=1e-6)
+    assert (last == trials.n_steps - 1).all() and not decided.any()
+
+    i = np.arange(trials.n_trials)
+    for step in (np.zeros(20, int), first_decision(trials) - 1):
+        hasty = waiting.copy()
+        hasty[step, i] = choice
+        total, last, decided = play(trials, hasty)
+        np.testing.assert_allclose(total, task.reward_abort * trials.discount[step], rtol=1e-6)
+        np.testing.assert_array_equal(last, step)
+        assert not decided.any()
+
+    offset = trials.periods["decision"][:, 1]
+    for step, on_time in ((offset - 1, True), (offset, False)):
+        late = waiting.copy()
+        late[np.minimum(step, trials.n_steps - 1), i] = choice
+        total, last, decided = play(trials, late)
+        on_time_and_before_the_end = on_time & (step < trials.n_steps - 1)
+        np.testing.assert_array_equal(decided, on_time_and_before_the_end)
+        np.testing.assert_array_equal(total > 0, on_time_and_before_the_end)
+
+
+@all_tasks
+def test_discount_runs_from_the_start_of_the_trial(name: str) -> None:
+    task = make(name, tau_reward=1000.0)
+    trials = task.sample(np.random.default_rng(0), 2)
+    np.testing.assert_allclose(trials.discount, np.exp(-np.arange(task.n_steps) * task.dt / 1000), rtol=1e-6)
+    assert trials.discount[0] == 1
+    np.testing.assert_array_equal(make(name, tau_reward=None).sample(np.random.default_rng(0), 2).discount, 1)
+
+
+@all_tasks
+@pytest.mark.parametrize("generator", [np.random.default_rng, np.random.RandomState])
+def test_a_seed_fixes_the_trials(name: str, generator: Any) -> None:
+    a, b, c = (make(name).sample(generator(seed), 5) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(a.inputs, b.inputs)
+    for variable in a.conditions:
+        np.testing.assert_array_equal(a.conditions[variable], b.conditions[variable])
+    assert not np.array_equal(a.inputs, c.inputs)
+
+
+@all_tasks
+def test_conditions_are_drawn_before_noise(name: str) -> None:
+    """Noise has no influence on what is drawn, and its samples do not depend on its size."""
+    none, small, large = (make(name, var_in=v).sample(np.random.default_rng(4), 30) for v in (0.0, 0.01, 0.04))
+    for variable in none.conditions:
+        np.testing.assert_array_equal(none.conditions[variable], large.conditions[variable])
+    np.testing.assert_allclose(large.inputs - none.inputs, 2 * (small.inputs - none.inputs), atol=1e-5)
+
+
+@all_tasks
+def test_the_published_order_is_trial_by_trial(name: str) -> None:
+    """With a legacy generator the first trials of a batch are those of a smaller batch."""
+    few, many = (make(name).sample(np.random.RandomState(5), n) for n in (3, 10))
+    for variable in few.conditions:
+        np.testing.assert_array_equal(few.conditions[variable], many.conditions[variable][:3])
+
+
+@all_tasks
+def test_conditions_can_be_fixed(name: str) -> None:
+    task = make(name)
+    reference = task.sample(np.random.default_rng(6), 12).conditions
+    for variable, values in reference.items():
+        one = task.sample(np.random.default_rng(7), 12, **{variable: values[3]})
+        np.testing.assert_array_equal(one.conditions[variable], values[3])
+        each = task.sample(np.random.default_rng(7), 12, **{variable: values})
+        np.testing.assert_array_equal(each.conditions[variable], values)
+        assert list(each.conditions) == list(reference)
+    fixed = task.sample(np.random.default_rng(0), 12, **reference)
+    np.testing.assert_array_equal(
+        fixed.phase, task.sample(np.random.default_rng(1), 12, **reference).phase, "phases follow the conditions alone"
+    )
+    assert not np.shares_memory(reference[variable], fixed.conditions[variable]), "a batch owns its arrays"
+
+
+@all_tasks
+def test_conditions_that_do_not_exist(name: str) -> None:
+    task = make(name)
+    factor = task.factors[0]
+    with pytest.raises(SettingsError, match=f"no variable '{factor}x' .did you mean '{factor}'"):
+        task.sample(np.random.default_rng(0), 4, **{f"{factor}x": 1})
+    with pytest.raises(SettingsError, match="must be one value or 4, got shape .3,"):
+        task.sample(np.random.default_rng(0), 4, **{factor: [1, 1, 1]})
+    with pytest.raises(SettingsError, match="must be one value or 4"):
+        task.sample(np.random.default_rng(0), 4, **{factor: np.ones((4, 1))})
+
+
+@all_tasks
+def test_factorial_has_its_first_factor_fastest(name: str) -> None:
+    task = make(name)
+    values = [task.variables()[f].values for f in task.factors]  # type: ignore[attr-defined]
+    expected = [dict(zip(task.factors, row[::-1], strict=True)) for row in itertools.product(*values[::-1])]
+    assert task.factorial() == expected
+
+
+@all_tasks
+def test_categories_are_uniform_and_independent(name: str) -> None:
+    task = make(name)
+    n = 4000
+    conditions = task.sample(np.random.default_rng(8), n).conditions
+    table = task.factorial()
+    counts = [sum(np.logical_and.reduce([conditions[k] == v for k, v in row.items()])) for row in table]
+    expected = n / len(table)
+    assert sum(counts) == n
+    assert np.abs(np.array(counts) - expected).max() < 4.5 * np.sqrt(expected)
+
+
+@all_tasks
+def test_inputs_never_tell_the_past_choice(name: str) -> None:
+    """Without noise the inputs are a function of the conditions: two batches of the same ones agree."""
+    task = make(name, var_in=0.0)
+    a = task.sample(np.random.default_rng(9), 20)
+    b = task.sample(np.random.default_rng(10), 20, **a.conditions)
+    np.testing.assert_array_equal(a.inputs, b.inputs)
+
+
+@all_tasks
+def test_impossible_settings_are_one_sentence(name: str) -> None:
+    for values, message in (
+        ({"dt": 5000.0}, r"shorter than one step \(dt = 5000 ms\)"),
+        ({"tmax": 500.0}, r"after tmax = 500 ms"),
+        ({"dt": 0.0}, r"dt = 0\.0 ms: .*greater than 0"),
+        ({"dt": "10"}, r"dt = '10' ms: .*number"),
+        ({"var_in": -0.1}, r"var_in = -0\.1: .*greater than or equal to 0"),
+        ({"tmax": float("inf")}, r"tmax = inf ms: .*finite"),
+        ({"rewad_abort": -1.0}, r"unknown key 'rewad_abort' \(did you mean 'reward_abort'\?"),
+    ):
+        with pytest.raises(SettingsError, match=message) as error:
+            parse(task_class(name), values, "config/mine.yaml: tasks.mine")
+        assert str(error.value).startswith("config/mine.yaml: tasks.mine: ")
+        assert "\n" not in str(error.value)
+
+
+def test_an_unknown_task_lists_those_that_exist() -> None:
+    with pytest.raises(SettingsError, match=r"unknown task 'rdm_fixd' \(did you mean 'rdm_fixed'\? known: .*rdm_rt"):
+        task_class("rdm_fixd")
+    for hidden in ("_base", "_draws", "../errors", ""):
+        with pytest.raises(SettingsError, match="unknown task"):
+            task_class(hidden)

@@ -1,0 +1,20 @@
+# the speed of this machine; asked for by name only: snakemake --cores 1 bench
+rule bench:
+    output:
+        "results/bench.jsonl",
+    log:
+        "results/logs/bench.log",
+    benchmark:
+        "results/benchmarks/bench.tsv"
+    conda:
+        "../../environment.yml"
+    threads: study.workflow.threads
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=lambda w: code("bench"),
+    message:
+        "Measuring speed"
+    shell:
+        "exec python -m rnnpipe bench --threads {threads} > {output} 2> {log}"

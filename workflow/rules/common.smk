@@ -1,0 +1,77 @@
+# The checked study, and what the rules' params and inputs are made of. No rule here.
+import os
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+# the checkout this file is in, also when another workflow imports this one as a module
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent.parent
+
+
+def put_first(variable, folder):
+    """Put a folder first in a search path that the stages' processes inherit."""
+    rest = [p for p in os.environ.get(variable, "").split(os.pathsep) if p not in ("", folder)]
+    os.environ[variable] = os.pathsep.join([folder, *rest])
+
+
+# A stage's `python` is the one that runs Snakemake, whether or not its environment is activated (a rule's own conda
+# environment or container still comes first), and the package is the checkout's, from any working directory.
+put_first("PATH", os.path.dirname(sys.executable))
+put_first("PYTHONPATH", str(ROOT))
+sys.path.insert(0, str(ROOT))
+# idle OpenMP threads sleep: spinning ones stall every stage that shares their cores
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# no orphans: a stage that is started by `exec` ends when Snakemake is killed
+os.environ.update(RNNPIPE_END_WITH_PARENT="1")
+
+from rnnpipe.config import load_study
+from rnnpipe.errors import RnnpipeError
+from rnnpipe.fingerprint import Fingerprint
+
+try:
+    study = load_study(config, (".", ROOT), "config/config.yaml")
+except RnnpipeError as error:
+    raise WorkflowError(str(error)) from None
+
+fingerprint = Fingerprint(
+    ROOT,
+    "rnnpipe",
+    libraries=study.workflow.libraries,
+    cache=".snakemake/rnnpipe_code.json",
+)
+
+
+@lru_cache(None)
+def code(stage, *modules):
+    """For `params:`: changes when, and only when, the code that the stage runs changes."""
+    return fingerprint(f"rnnpipe.cli.{stage}", *[f"rnnpipe.{m}" for m in modules])
+
+
+def task_module(task):
+    """The module of a task of the configuration."""
+    return f"tasks.{study.task(task).name}"
+
+
+def device(wildcards, output):
+    """Where networks run. A param made from `output` is never compared, so another device reruns nothing."""
+    return study.workflow.device
+
+
+def gpus(wildcards):
+    """GPUs that a job occupies: none where it would not find one, so that CPU machines see no demand."""
+    return int(study.workflow.wants_gpu)
+
+
+def named_inputs(pairs):
+    """Flags `--inputs NAME=FILE` of a stage that gathers files."""
+    return " ".join(f"--inputs {name}={path}" for name, path in pairs)
+
+
+wildcard_constraints:
+    task=r"\w+",
+    dataset=r"\w+",
+    experiment=r"\w+",
+    figure=r"\w+",
+    seed=r"0|[1-9]\d*",
