@@ -333,8 +333,9 @@ def _check_references(study: Study, key: tuple[str, ...], where: str) -> None:
         modules = figure_modules()
         _expect(where, "module", figure.module, modules)
         _check_needs(study, where, figure.of, figure.needs)
-        if set(figure.needs) != set(modules[figure.module]):
-            raise SettingsError(f"{where}: needs = {figure.needs}, but {figure.module} needs {list(modules[figure.module])}.")
+        needed = list(modules[figure.module])
+        if sorted(figure.needs) != sorted(needed):
+            raise SettingsError(f"{where}: needs = {figure.needs}, but {figure.module} is drawn from {needed}.")
         if figure.seeds is not None:
             _check_seeds(where, figure.seeds, study.experiments[figure.of].seeds)
         for setting_name in figure.settings:
@@ -360,7 +361,9 @@ def _check_seeds(where: str, seeds: Sequence[int], trained: Sequence[int] | None
         raise SettingsError(f"{where}: seeds = {list(seeds)}: each must be 0 or more and stand there once.")
     missing = sorted(set(seeds) - set(trained if trained is not None else seeds))
     if missing:
-        raise SettingsError(f"{where}: seeds {missing} are not trained; the experiment's seeds are {list(trained or [])}.")
+        raise SettingsError(
+            f"{where}: seeds {missing} are not trained; the experiment's seeds are {list(trained or [])}."
+        )
 
 
 def _expect(where: str, kind: str, name: str, known: Iterable[str]) -> None:

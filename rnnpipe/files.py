@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ def whole(path: str | Path) -> Iterator[Path]:
     tmp = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path)
         # h5py and torch report a folder they cannot write to, or a full disk, in their own words
         with open(tmp, "wb"):
             pass
@@ -37,3 +39,37 @@ def whole(path: str | Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             os.unlink(tmp)
+
+
+def check_writable(*paths: str | Path) -> None:
+    """Find out before long work, not after it, that a result could not be written.
+
+    Raises:
+        ArtefactError: The folder of one of the paths cannot be made or written to.
+    """
+    for path in map(Path, paths):
+        probe = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise ArtefactError(f"{path}: cannot be written ({error.strerror}); check the folder.") from None
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove temporary files of processes that were killed while they wrote `path`."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        pid = leftover.name.split(".")[-2]
+        if pid.isdigit() and not _alive(int(pid)):
+            leftover.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -62,7 +62,7 @@ class Fingerprint:
         self._cache: dict[str, list[object]] = {}
         self._changed = False
         if self._cache_path:
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, TypeError):
                 self._cache = dict(json.loads(self._cache_path.read_text()))
         self._modules: dict[str, _Module] = {}
         self._versions: dict[str, str] = {}

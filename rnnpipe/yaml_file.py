@@ -57,3 +57,19 @@ def read_yaml(path: str | Path) -> Any:
         reason = getattr(error, "strerror", None) or "is not a text file"
         raise SettingsError(f"{path}: cannot be read ({reason.lower()}); give a YAML file.") from None
     return parse_yaml(text, str(path))
+
+
+def read_mapping(text: str, flag: str = "--settings") -> dict[str, Any]:
+    """A mapping that a flag gives as JSON, or as the name of a YAML or JSON file.
+
+    Raises:
+        SettingsError: It is neither, or not a mapping.
+    """
+    inline = text.lstrip().startswith(("{", "["))
+    where = flag if inline else text
+    value = parse_yaml(text, where) if inline else read_yaml(text)  # JSON is YAML
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise SettingsError(f"{where}: expected a mapping of settings, got {str(value)[:40]}.")
+    return value

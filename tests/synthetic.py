@@ -94,7 +94,9 @@ def write_evaluation(
     return table
 
 
-def write_learning(path: Path, seed: int, n_validations: int = 20, stop: int | None = 15, rng_seed: int = 0) -> pd.DataFrame:
+def write_learning(
+    path: Path, seed: int, n_validations: int = 20, stop: int | None = 15, rng_seed: int = 0
+) -> pd.DataFrame:
     """Write the history of a network that learns to fixate, then to discriminate, and stops at a validation (or never)."""
     rng = np.random.default_rng((rng_seed, seed))
     n = n_validations if stop is None else stop + 1

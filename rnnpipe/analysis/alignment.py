@@ -74,7 +74,7 @@ def align(
     happened = np.isfinite(event)
     origin = np.floor((np.where(happened, event, 0.0) - time[0]) / step + 0.5).astype(int)
     k = offsets[:, None] + origin
-    inside = (0 <= k) & (k < n_steps) & happened
+    inside = (k >= 0) & (k < n_steps) & happened
     k, trial = np.clip(k, 0, n_steps - 1), np.arange(n_trials)
     valid = inside & mask[k, trial].astype(bool)
     cut = np.where(_column(valid, values.ndim), values[k, trial], 0).astype(float)

@@ -39,7 +39,9 @@ def verdict(measured: float, low: float | None, high: float | None) -> str:
     return REACHED if inside else MISSED
 
 
-def row(name: str, claim: Claim, what: Quantity, values: Mapping[int, float], notes: Sequence[str] = ()) -> dict[str, object]:
+def row(
+    name: str, claim: Claim, what: Quantity, values: Mapping[int, float], notes: Sequence[str] = ()
+) -> dict[str, object]:
     """One row of the table.
 
     Args:
@@ -95,7 +97,9 @@ def as_markdown(table: pd.DataFrame) -> str:
     numbers = {heads.index(name) for name in ("measured", "networks")}
 
     def line(cells: Sequence[str]) -> str:
-        padded = (c.rjust(w) if i in numbers else c.ljust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True)))
+        padded = (
+            c.rjust(w) if i in numbers else c.ljust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))
+        )
         return "| " + " | ".join(padded) + " |"
 
     rule = "|" + "|".join("-" * (w + 1) + (":" if i in numbers else "-") for i, w in enumerate(widths)) + "|"

@@ -19,12 +19,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import OptimizeWarning, brentq, curve_fit, minimize
+from scipy.special import log_ndtr
 from scipy.stats import chi2, norm
 
 from rnnpipe.analysis.proportions import LEVEL, wilson
 
 LEFT, RIGHT = 1, 2
 """Choices of the motion tasks, as in the trial table."""
+
+STEP = "choices jump from all left to all right; the levels do not resolve a width"
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def fit_least_squares(x: ArrayLike, n_right: ArrayLike, n: ArrayLike, level: flo
     jacobian = _jacobian(x, mu, sigma)
     gram = jacobian.T @ jacobian
     if np.linalg.cond(gram) > 1e12:
-        return Fit("least squares", problem="choices jump from all left to all right; the levels do not resolve a width")
+        return Fit("least squares", problem=STEP)
     bread = np.linalg.inv(gram) @ jacobian.T
     p = (k + 0.5) / (n + 1)
     error = np.sqrt(np.diag((bread * (p * (1 - p) / n)) @ bread.T))
@@ -129,8 +132,6 @@ def fit_likelihood(x: ArrayLike, n_right: ArrayLike, n: ArrayLike, level: float 
     no fit. A bound beyond a thousand times the estimate is reported as 0 or infinity.
     """
     x, k, n, problem = _usable(x, n_right, n)
-    if not problem and _separated(x, k, n):
-        problem = "choices jump from all left to all right; the levels do not resolve a width"
     if problem:
         return Fit("likelihood", problem=problem)
     centre, scale = x.mean(), x.std()
@@ -166,17 +167,17 @@ def _probit(
 
     def loss(t: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         z = design @ t + offset
-        right, left, density = norm.logcdf(z), norm.logsf(z), norm.logpdf(z)
+        right, left, density = log_ndtr(z), log_ndtr(-z), -(z**2 + np.log(2 * np.pi)) / 2
         slope = (n - k) * np.exp(density - left) - k * np.exp(density - right)
         return -float(k @ right + (n - k) @ left) / n.sum(), slope @ design / n.sum()
 
-    best = minimize(loss, np.zeros(design.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-9})
+    best = minimize(loss, np.zeros(design.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-8})
     return best.x, float(best.fun * n.sum())
 
 
 def _crossing(excess: Callable[[float], float], inside: float, outside: float, beyond: float) -> float:
     """Where `excess` turns positive between two values, or `beyond` if it does not."""
-    return float(brentq(excess, inside, outside)) if excess(outside) > 0 else beyond
+    return float(brentq(excess, inside, outside, xtol=1e-9, rtol=1e-9)) if excess(outside) > 0 else beyond
 
 
 def fit(table: pd.DataFrame) -> Fit:
@@ -199,6 +200,8 @@ def _usable(
         problem = f"decisions at {len(np.unique(x))} signed coherences, a fit needs 3"
     elif k.sum() in (0, n.sum()):
         problem = f"every choice was {'left' if k.sum() == 0 else 'right'}"
+    elif _separated(x, k, n):
+        problem = STEP
     return x, k, n, problem
 
 
@@ -206,7 +209,7 @@ def _separated(x: NDArray[np.float64], k: NDArray[np.float64], n: NDArray[np.flo
     """Whether a step explains every choice: at most one level has both choices, all left below, all right above."""
     order = np.argsort(x)
     k, n = k[order], n[order]
-    mixed = (0 < k) & (k < n)
+    mixed = (k > 0) & (k < n)
     first_right = int(np.argmax(k > 0))
     last_left = len(k) - 1 - int(np.argmax((k < n)[::-1]))
     return bool(mixed.sum() <= 1 and last_left <= first_right)

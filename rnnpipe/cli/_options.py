@@ -26,7 +26,7 @@ from rnnpipe.cli._argv import flag_value
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import Settings, parse, suggest
 from rnnpipe.tasks import task_class, task_names
-from rnnpipe.yaml_file import parse_yaml, read_yaml
+from rnnpipe.yaml_file import parse_yaml, read_mapping
 
 TASK = None
 """Stands for the settings of whatever task is named by `name` in the group: they are known only at run time."""
@@ -71,7 +71,11 @@ class StageCommand(click.Command):
         if TASK in self.groups.values():
             ctx.meta[_FLAGS].insert(
                 0,
-                click.Option(["--task.name", _parameter("task", "name")], metavar="TASK", help=f"one of {', '.join(task_names())}"),
+                click.Option(
+                    ["--task.name", _parameter("task", "name")],
+                    metavar="TASK",
+                    help=f"one of {', '.join(task_names())}",
+                ),
             )
         rest = super().parse_args(ctx, args)
         ctx.params.pop("settings")
@@ -114,18 +118,12 @@ def read_settings(text: str, groups: Groups) -> dict[str, dict[str, Any]]:
     Raises:
         SettingsError: Neither JSON nor a readable file, or a group that the stage does not have.
     """
-    inline = text.lstrip().startswith("{")
-    where = "--settings" if inline else text
-    given = parse_yaml(text, where) if inline else read_yaml(text)  # JSON is YAML
-    if given is None:
-        given = {}
-    if not isinstance(given, dict):
-        raise SettingsError(f"{where}: expected a mapping of groups, got {given!r}.")
+    given = read_mapping(text)
     for group, values in given.items():
         if group not in groups:
-            raise SettingsError(f"{where}: unknown group {group!r} ({suggest(str(group), groups)}).")
+            raise SettingsError(f"--settings: unknown group {group!r} ({suggest(str(group), groups)}).")
         if not isinstance(values, dict):
-            raise SettingsError(f"{where}: {group}: expected a mapping of settings, got {values!r}.")
+            raise SettingsError(f"--settings: {group}: expected a mapping of settings, got {values!r}.")
     return {group: dict(values) for group, values in given.items()}
 
 

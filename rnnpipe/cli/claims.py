@@ -13,12 +13,12 @@ import pandas as pd
 from rnnpipe.analysis.claim import HISTORY, Claim
 from rnnpipe.analysis.claims import COLUMNS, as_markdown, row
 from rnnpipe.analysis.quantities import QUANTITIES, Quantity, Recording
-from rnnpipe.cli.figures import read_json
 from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.files import whole
 from rnnpipe.io.evaluation import read_activity, read_table
 from rnnpipe.io.history import read_history
 from rnnpipe.settings import parse, suggest
+from rnnpipe.yaml_file import read_mapping
 
 Files = Mapping[tuple[str, str], Sequence[Path]]
 """Files by need and experiment, one per network."""
@@ -34,7 +34,9 @@ def _help_of_quantities() -> str:
 @click.command(epilog=_help_of_quantities())
 @click.option("--settings", "text", required=True, metavar="JSON|FILE", help="claims by name, alone or under 'claims'")
 @click.option("--inputs", multiple=True, metavar="NEED:EXPERIMENT=PATH", help="a file to measure on; repeat for each")
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="CSV", help="table to write; .md beside it")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, metavar="CSV", help="table to write; .md beside it"
+)
 def command(text: str, inputs: Sequence[str], out: Path) -> None:
     """Hold what networks do against what was claimed, with the verdict of each claim.
 
@@ -60,7 +62,7 @@ def read_claims(text: str) -> dict[str, Claim]:
     Raises:
         SettingsError: Not a mapping of claims, or a claim with a wrong key or an unknown quantity.
     """
-    values = read_json(text)
+    values = read_mapping(text)
     values = values["claims"] if set(values) == {"claims"} else values
     if not isinstance(values, dict):
         raise SettingsError(f"claims: expected a mapping of claims, got {values!r}.")
@@ -129,7 +131,9 @@ def measure(name: str, claim: Claim, files: Files, read: Reader) -> dict[str, ob
     values: dict[int, float] = {}
     notes = []
     if not paths:
-        notes.append(f"no {need} of experiment {claim.of} was given; `snakemake --cores all results/claims.csv` makes it")
+        notes.append(
+            f"no {need} of experiment {claim.of} was given; `snakemake --cores all results/claims.csv` makes it"
+        )
     for path in map(_or_failed, paths):
         if not path.exists():
             notes.append(f"{path} is missing; `snakemake --cores all {path}` makes it")
@@ -153,4 +157,6 @@ def _measure_one(quantity: Quantity, data: Any, path: Path, name: str) -> float:
     try:
         return quantity.measure(data)
     except KeyError as error:
-        raise ArtefactError(f"{path}: has no {error}, which {name} is computed from; measure it on another task.") from None
+        raise ArtefactError(
+            f"{path}: has no {error}, which {name} is computed from; measure it on another task."
+        ) from None

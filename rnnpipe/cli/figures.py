@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from rnnpipe.errors import SettingsError
 from rnnpipe.figures import FigureModule, figure_module, figure_names
 from rnnpipe.settings import parse, suggest
+from rnnpipe.yaml_file import read_mapping
 
 
-@click.command(epilog="Figures: " + ", ".join(figure_names()) + ". `rnnpipe figures --figure NAME` tells what one needs.")
+@click.command(
+    epilog="Figures: " + ", ".join(figure_names()) + ". `rnnpipe figures --figure NAME` tells what one needs."
+)
 @click.option("--figure", required=True, metavar="NAME", help="what to draw; a module of rnnpipe/figures")
 @click.option("--settings", "text", default="{}", metavar="JSON|FILE", help="settings of the figure")
 @click.option("--inputs", multiple=True, metavar="NEED=PATH", help="a file it reads; repeat for needs and networks")
-@click.option("--out", type=click.Path(path_type=Path), metavar="PDF", help="figure to write; .png and .csv go beside it")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="PDF", help="figure to write; .png and .csv go beside it"
+)
 def command(figure: str, text: str, inputs: Sequence[str], out: Path | None) -> None:
     """Draw a figure from evaluations or histories, and write the numbers it plots."""
     module = figure_module(figure)
@@ -27,7 +31,7 @@ def command(figure: str, text: str, inputs: Sequence[str], out: Path | None) -> 
         raise SettingsError("--out is missing: name the PDF to write.")
     if out.suffix != ".pdf":
         raise SettingsError(f"--out {out}: expected a name that ends in .pdf.")
-    options = parse(module.Options, read_json(text), f"settings of figure {figure}")
+    options = parse(module.Options, read_mapping(text), f"settings of figure {figure}")
     table = module.data(sort_inputs(figure, module, inputs), options)
     from rnnpipe.figures.style import save
 
@@ -56,32 +60,11 @@ def sort_inputs(figure: str, module: FigureModule, inputs: Sequence[str]) -> dic
         if not separator or not path:
             raise SettingsError(f"--inputs {item}: expected NEED=PATH.")
         if need not in module.NEEDS:
-            raise SettingsError(f"--inputs {item}: figure {figure} has no need {need!r} ({suggest(need, module.NEEDS)}).")
+            raise SettingsError(
+                f"--inputs {item}: figure {figure} has no need {need!r} ({suggest(need, module.NEEDS)})."
+            )
         files.setdefault(need, []).append(Path(path))
     for need, meaning in module.NEEDS.items():
         if need not in files:
             raise SettingsError(f"figure {figure} needs {need}: {meaning}; give it with --inputs {need}=PATH.")
     return files
-
-
-def read_json(text: str) -> dict[str, Any]:
-    """A mapping from JSON, or from a file that holds it.
-
-    Raises:
-        SettingsError: It is neither.
-    """
-    source = "--settings"
-    if not text.lstrip().startswith(("{", "[")):
-        source = text
-        try:
-            text = Path(text).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not a text file"
-            raise SettingsError(f"--settings {source}: {reason}; give JSON or a file of it.") from None
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise SettingsError(f"{source}: not valid JSON ({error}).") from None
-    if not isinstance(values, dict):
-        raise SettingsError(f"{source}: expected a mapping, got {text.strip()[:40]}.")
-    return values

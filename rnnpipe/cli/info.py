@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,14 @@ def command(file: Path) -> None:
         raise ArtefactError(f"{file}: is a folder; name a file.")
     if not file.is_file():
         raise ArtefactError(f"{file}: no such file.")
-    describe = {".h5": _hdf5, ".pth": _network, ".checkpoint": _checkpoint, ".csv": _table, ".pdf": _figure, ".png": _figure}
+    describe = {
+        ".h5": _hdf5,
+        ".pth": _network,
+        ".checkpoint": _checkpoint,
+        ".csv": _table,
+        ".pdf": _figure,
+        ".png": _figure,
+    }
     if file.suffix not in describe:
         raise ArtefactError(f"{file}: no artefact of rnnpipe is called *{file.suffix}; known: {', '.join(describe)}.")
     print(file)
@@ -44,7 +51,7 @@ def _hdf5(path: Path) -> list[str]:
             root = attributes(file)
             if not isinstance(root.get("kind"), str):
                 raise ArtefactError(f"{path}: an HDF5 file, but not one of rnnpipe (it has no attribute 'kind').")
-            rows = [("dataset", "axes", "type", "unit", "meaning")]
+            rows: list[tuple[str, ...]] = [("dataset", "axes", "type", "unit", "meaning")]
 
             def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
                 if isinstance(item, h5py.Dataset):
@@ -107,7 +114,7 @@ def _figure(path: Path) -> list[str]:
     return lines + ([f"beside it: {', '.join(beside)}"] if beside else [])
 
 
-def _columns(rows: list[tuple[str, ...]]) -> list[str]:
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["", *("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows), ""]
 

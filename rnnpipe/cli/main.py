@@ -56,9 +56,11 @@ class Stages(click.Group):
     """Command group that imports a stage when it is called, not to list it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all stages, in the order of the workflow."""
         return list(STAGES)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import a stage."""
         if name not in STAGES:
             return None
         command: click.Command = importlib.import_module(f"rnnpipe.cli.{name}").command
@@ -67,11 +69,13 @@ class Stages(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the stages that exist when one does not."""
         if args[0] not in STAGES:
             raise click.UsageError(f"unknown stage {args[0]!r}; known: {', '.join(STAGES)}.")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the stages without importing them."""
         with formatter.section("Stages"):
             formatter.write_dl(list(STAGES.items()))
 
@@ -110,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail("interrupted.", 130)
     except BrokenPipeError:  # the reader of our output has gone, e.g. `rnnpipe info FILE | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 1
     except MemoryError as error:
         return _fail(f"out of memory ({error}); use smaller batches or a machine with more memory.", 6)
     except OSError as error:

@@ -9,6 +9,7 @@ import click
 
 from rnnpipe.cli._options import TASK, stage
 from rnnpipe.errors import TrainingError
+from rnnpipe.files import check_writable
 from rnnpipe.memory import keep_freed_memory
 from rnnpipe.networks.engines import choose_device
 from rnnpipe.networks.settings import GatedSettings, ValueSettings
@@ -51,6 +52,7 @@ def command(
     made_by = provenance("train")
     key = canonical([plain, seed, made_by, where.type])
     place = checkpoint or network_path.with_name(f".{network_path.name}.checkpoint")
+    check_writable(network_path, history, place)
     with only_one(place):
         learner = PolicyGradient(
             settings["task"], settings["network"], settings["value_network"], settings["learning"], seed, where, threads

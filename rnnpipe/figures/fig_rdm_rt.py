@@ -33,7 +33,9 @@ RT_LABEL = "Reaction time (ms)"
 class Options(Settings):
     """Settings of the figure."""
 
-    min_trials: int = setting(MIN_TRIALS, "mean reaction times only of groups with more trials than this", "trials", ge=1)
+    min_trials: int = setting(
+        MIN_TRIALS, "mean reaction times only of groups with more trials than this", "trials", ge=1
+    )
     unit: int | None = setting(
         None, "policy unit to show; by default the one of largest |d'| among those ordered by coherence", ge=0
     )
@@ -78,7 +80,7 @@ def _chronometric(table: pd.DataFrame, min_trials: int) -> pd.DataFrame:
         )
         for outcome, group in times.groupby("outcome")
     ]
-    return pd.concat(parts) if parts else points("B", "correct", x=[])
+    return pd.concat(parts) if parts else points("B", "correct", coherence=[], x=[])
 
 
 def _psychometric(table: pd.DataFrame) -> pd.DataFrame:

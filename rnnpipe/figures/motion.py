@@ -84,9 +84,13 @@ class Activity:
         if unit is None:
             return example_unit(rates, mask, time, self.table, float(self.table.attrs["dt"]))
         if not 0 <= unit < rates.shape[2]:
-            raise SettingsError(f"settings of the figure: unit = {unit}: the network has units 0 to {rates.shape[2] - 1}.")
+            raise SettingsError(
+                f"settings of the figure: unit = {unit}: the network has units 0 to {rates.shape[2] - 1}."
+            )
         column = np.asarray(time)[:, None]
-        during = mask & (self.table["stimulus_on"].to_numpy() <= column) & (column < self.table["stimulus_off"].to_numpy())
+        during = (
+            mask & (self.table["stimulus_on"].to_numpy() <= column) & (column < self.table["stimulus_off"].to_numpy())
+        )
         selectivity = d_prime(rates[..., unit : unit + 1], during, self.table["choice"].to_numpy())
         return ExampleUnit(unit, float(selectivity[0]), np.nan)
 

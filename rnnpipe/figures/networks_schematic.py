@@ -42,7 +42,9 @@ def draw_networks(axes: Axes, table: pd.DataFrame, panel: str) -> None:
     for name, (x, y) in (("policy", policy), ("value", value)):
         axes.add_patch(Circle((x, y), radius, fc=FILL[name], ec=INK, lw=0.7))
         axes.text(x, y + 0.25, f"{name.capitalize()}\nnetwork", ha="center", va="center", linespacing=1.1)
-        axes.text(x, y - 0.66, of(table, panel, name)["label"].iloc[0], ha="center", va="center", fontsize=5.5, color=GREY)
+        axes.text(
+            x, y - 0.66, of(table, panel, name)["label"].iloc[0], ha="center", va="center", fontsize=5.5, color=GREY
+        )
     between = (policy[1] + value[1]) / 2
     _arrow(axes, (1.95, policy[1]), (policy[0] - radius, policy[1]))
     axes.text(1.85, policy[1], "Fixation cue,\nevidence", ha="right", va="center", linespacing=1.15)
@@ -59,7 +61,14 @@ def draw_networks(axes: Axes, table: pd.DataFrame, panel: str) -> None:
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], bend: float = 0.0) -> None:
     axes.add_patch(
         FancyArrowPatch(
-            start, end, arrowstyle="-|>", mutation_scale=5, lw=0.7, color=INK, shrinkA=0, shrinkB=0,
+            start,
+            end,
+            arrowstyle="-|>",
+            mutation_scale=5,
+            lw=0.7,
+            color=INK,
+            shrinkA=0,
+            shrinkB=0,
             connectionstyle=f"arc3,rad={bend}",
         )  # fmt: skip
     )

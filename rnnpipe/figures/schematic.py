@@ -54,7 +54,14 @@ def schematic(panel: str, task: Task, shown: float, seed: int) -> pd.DataFrame:
     time = np.arange(trial.n_steps) * task.dt
     steps = time <= end
     parts = [
-        points(panel, f"input {name}", x=time[steps], y=trial.inputs[steps, 0, i].astype(float), x_label="Time (ms)", y_label="Input")
+        points(
+            panel,
+            f"input {name}",
+            x=time[steps],
+            y=trial.inputs[steps, 0, i].astype(float),
+            x_label="Time (ms)",
+            y_label="Input",
+        )
         for i, name in enumerate(task.input_names)
     ]
     starts: dict[float, str] = {}

@@ -25,9 +25,13 @@ def points(panel: str, series: str, **columns: Any) -> pd.DataFrame:
 
 
 def assemble(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """One table of all parts, the common columns first, numbers as float64."""
+    """One table of all parts, the common columns first, numbers as float64.
+
+    Columns of a part without rows are kept, so that nothing to draw looks the same to a reader as something.
+    """
+    parts = list(parts)
     records = [record for part in parts for record in part.to_dict("records")]
-    extra = list(dict.fromkeys(k for r in records for k in r if k not in COLUMNS))
+    extra = list(dict.fromkeys(name for part in parts for name in part if name not in COLUMNS))
     numbers = {"x", "y", "low", "high", "n", "coherence", "seed"}
     names = [*COLUMNS[:2], *extra, *COLUMNS[2:]]
 

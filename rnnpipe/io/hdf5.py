@@ -8,7 +8,9 @@ without this package. A schema is a table from dataset name to `Field`; `group/*
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -45,10 +47,14 @@ Schema = Mapping[str, Field]
 def create(
     path: str | Path, kind: str, settings: Mapping[str, Any], provenance: Mapping[str, str], **attributes: Any
 ) -> Iterator[h5py.File]:
-    """Write a new artefact; it appears under its name only when it is whole."""
-    with whole(path) as tmp:
+    """Write a new artefact; it appears under its name only when it is whole.
+
+    Raises:
+        ArtefactError: The folder cannot be written or the disk is full.
+    """
+    with whole(path) as tmp, _Output(tmp, "w+b") as output:
         try:
-            with h5py.File(tmp, "w") as file:
+            with h5py.File(output, "w") as file:
                 file.attrs["kind"] = kind
                 file.attrs["schema_version"] = SCHEMA_VERSION
                 file.attrs["settings"] = json.dumps(settings, sort_keys=True)
@@ -56,10 +62,38 @@ def create(
                 for name, value in attributes.items():
                     file.attrs[name] = value
                 yield file
-        except (RuntimeError, ValueError) as error:  # h5py's words for a failed write at close
-            if "write" in str(error) or "flush" in str(error) or "close" in str(error):
-                raise ArtefactError(f"{path}: cannot be written ({error}); free space or check the folder.") from None
-            raise
+        except (RuntimeError, ValueError, KeyError, OSError):
+            if output.error is None:
+                raise
+        if output.error is not None:
+            raise output.error
+
+
+class _Output(io.FileIO):
+    """A file that keeps its first write error for later and pretends that all is well.
+
+    HDF5 cannot recover from a failed write: it complains from destructors, in stack traces nobody can catch. So it is
+    spared the news, and `create` reports the error.
+    """
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        try:
+            while rest and self.error is None:
+                rest = rest[super().write(rest) or 0 :]
+        except OSError as error:
+            self.error = error
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.error = self.error or error
+            return size or 0
 
 
 def put(
@@ -138,6 +172,8 @@ def read(path: str | Path, kind: str, schema: Schema) -> Iterator[h5py.File]:
             _check(file, path, schema)
             yield file
         except (OSError, RuntimeError, KeyError, TypeError) as error:
+            if not any("h5py" in frame.filename for frame in traceback.extract_tb(error.__traceback__)):
+                raise  # a mistake of the reader is not one of the file
             raise ArtefactError(f"{path}: is damaged ({_first_line(error)}); make it again.") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import scipy.linalg.cython_blas  # noqa: F401  the compiled kernels call this BLAS: load it before it is limited
 import torch
 from threadpoolctl import threadpool_limits
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from rnnpipe.errors import SettingsError
 from rnnpipe.evaluation.outcomes import outcomes, score
 from rnnpipe.networks.draws import Fresh
 from rnnpipe.networks.engine import Episode, ValuePass
@@ -60,6 +61,10 @@ class PolicyGradient:
         n_inputs, n_actions = len(task.input_names), len(task.action_names)
         self.trials_per_update = learning.trials_per_update or task.trials_per_update
         self.validation_trials = learning.validation_trials or task.validation_trials
+        if task.dt > network.tau:
+            raise SettingsError(
+                f"task.dt = {task.dt:g} ms is longer than network.tau = {network.tau:g} ms; take a shorter step."
+            )
         alpha = task.dt / network.tau
         self.engine = make_engine(
             device,

@@ -8,7 +8,7 @@ rule bench:
         "results/benchmarks/bench.tsv"
     conda:
         "../../environment.yml"
-    threads: study.workflow.threads
+    threads: 2
     resources:
         mem_mb=2000,
         runtime=30,
@@ -17,4 +17,4 @@ rule bench:
     message:
         "Measuring speed"
     shell:
-        "exec python -m rnnpipe bench --threads {threads} > {output} 2> {log}"
+        "exec python -m rnnpipe bench --out {output} > {log} 2>&1"
