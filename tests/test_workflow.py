@@ -1,7 +1,7 @@
 """The workflow, run by Snakemake for real: what an edit reruns, and what it does not.
 
-A small study is made once in a copy of the repository; then each case edits the copy, asks a dry run what would be done,
-and takes the edit back.
+A small study is made once in a copy of the repository; then each case edits the copy, asks a dry run what would be
+done, and takes the edit back.
 """
 
 from __future__ import annotations

@@ -16,12 +16,10 @@ from rnnpipe.io.match import check_match
 from rnnpipe.io.network import read_network
 from rnnpipe.io.trials import open_trials
 from rnnpipe.memory import keep_freed_memory
+from rnnpipe.networks.engine import batch_size
 from rnnpipe.networks.engines import choose_device
 from rnnpipe.progress import Progress
 from rnnpipe.provenance import provenance
-
-BATCH = 500
-"""Trials simulated at once: bounds the memory, whatever the size of the dataset."""
 
 
 @stage()
@@ -61,7 +59,7 @@ def command(
         }
         with create(out, KIND, network.settings, provenance("evaluate"), **attributes) as file:
             start = 0
-            for table, activity in simulate(network, trials.batches(BATCH), where, threads, seed, record_activity):
+            for table, activity in simulate(network, trials.batches(batch_size(network.task.n_steps)), where, threads, seed, record_activity):
                 n = len(table["choice"])
                 columns = {f"trials/{k}": v for k, v in table.items()}
                 columns |= {f"activity/{k}": v for k, v in activity.items()}

@@ -65,7 +65,7 @@ def simulate(
         table = trial_table(trials, network.task, actions, rewards)
         if not activity:
             return table, {}
-        passed = engine.value(value, episode, draws, pairing="rollout")
+        passed = engine.value(value, episode, draws, pairing="rollout", gradient=False)
         return table, {
             **engine.activity(episode, passed),
             "value": passed.value.cpu().numpy(),

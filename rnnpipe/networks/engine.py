@@ -31,6 +31,14 @@ Pairing = Literal["learning", "rollout"]
 BLOCK = 32
 """Steps whose noise and input projections are made at once; some are in vain when the last trial ends earlier."""
 
+ROWS = 70_000
+"""(step, trial) pairs of a batch whose records fit into a few hundred MB; longer trials come in smaller batches."""
+
+
+def batch_size(n_steps: int, most: int = 250) -> int:
+    """Trials to simulate at once: `most`, or fewer where trials are long."""
+    return max(1, min(most, ROWS // n_steps))
+
 
 @dataclass
 class Episode:
@@ -215,7 +223,7 @@ class CpuEngine:
 
         Given a pool, it does so in one of its threads. The result does not depend on that.
         """
-        follower = _Follower(self, value, draws, "learning")
+        follower = _Follower(self, value, draws, "learning", gradient=True)
         pending: list[Future[None]] = []
 
         def on_block(p: _Packed, t0: int, t1: int) -> None:
@@ -235,7 +243,12 @@ class CpuEngine:
         return episode, follower.finish(episode)
 
     def value(
-        self, value: Mapping[str, Tensor], episode: Episode, draws: Draws, pairing: Pairing = "learning"
+        self,
+        value: Mapping[str, Tensor],
+        episode: Episode,
+        draws: Draws,
+        pairing: Pairing = "learning",
+        gradient: bool = True,
     ) -> ValuePass:
         """Predicted return of every step that happened.
 
@@ -246,9 +259,10 @@ class CpuEngine:
             pairing: "learning": the state of step t has seen the rates and actions up to t - 1, so that the baseline
                 does not depend on the action it judges; "rollout": rates up to t and actions up to t - 1, the
                 pairing of the published value traces.
+            gradient: Keep what `value_gradient` needs.
         """
         p: _Packed = episode.record  # type: ignore[assignment]
-        follower = _Follower(self, value, draws, pairing)
+        follower = _Follower(self, value, draws, pairing, gradient)
         for t0 in range(0, p.n_steps, BLOCK):
             follower.run(p, t0, min(t0 + BLOCK, p.n_steps))
         return follower.finish(episode)
@@ -256,6 +270,7 @@ class CpuEngine:
     def value_gradient(self, value: Mapping[str, Tensor], passed: ValuePass, d_value: Tensor) -> Grads:
         """Gradient of a loss with respect to the effective weights, given its gradient in each predicted return."""
         v, seen = passed.record  # type: ignore[misc]
+        assert seen.keeps_gradient, "the value pass kept no gradient"
         d_out = _numpy(d_value)[v.step, v.trial][:, None]
         if "w_rec" not in value:
             first = v.start[1]
@@ -312,8 +327,10 @@ class CpuEngine:
 class _Follower:
     """A value network that follows a rollout block by block."""
 
-    def __init__(self, engine: CpuEngine, value: Mapping[str, Tensor], draws: Draws, pairing: Pairing) -> None:
-        self._engine, self._draws, self.pairing = engine, draws, pairing
+    def __init__(
+        self, engine: CpuEngine, value: Mapping[str, Tensor], draws: Draws, pairing: Pairing, gradient: bool
+    ) -> None:
+        self._engine, self._draws, self.pairing, self._keep = engine, draws, pairing, gradient
         self._w = {name: _numpy(v) for name, v in value.items()}
         self._gated = "w_rec" in self._w
         self._v: _Packed | None = None
@@ -321,6 +338,11 @@ class _Follower:
         self.rates: Array = np.empty((0, 0))
         """Rates of the policy network, packed."""
         self.n_actions = 0
+
+    @property
+    def keeps_gradient(self) -> bool:
+        """Whether the records of the gradient are kept."""
+        return self._keep
 
     def _prepare(self, p: _Packed) -> None:
         w, kind = self._w, self._engine._type
@@ -333,7 +355,8 @@ class _Follower:
             self._rates_to_drive = np.ascontiguousarray(w["w_in"][:, :n_policy].T)
             self._by_action = w["w_in"][:, n_policy:].T + w["b_in"]
             self._recurrent = [np.ascontiguousarray(w[name].T) for name in ("w_gates", "w_rec")]
-            arrays = [np.empty((n_rows, n), kind) for _ in range(6)]
+            sizes = [n_rows] * 2 + [n_rows if self._keep else 0] * 4  # x, r; lam, gam, s, d
+            arrays = [np.empty((rows, n), kind) for rows in sizes]
         else:
             self.n_actions = w["w_out"].shape[1] - n_policy
             none = np.empty((0, 0), kind)
@@ -361,7 +384,7 @@ class _Follower:
         kernels.forward(
             t0, t1, self._engine._alpha, w["x0"], self._drive, ahead, self._by_action, p.action,
             _numpy(noise.mul_(self._engine._value_noise_sd)), p.start, p.prev, *self._recurrent,
-            v.x, v.r, v.lam, v.gam, v.s, v.d, True,
+            v.x, v.r, v.lam, v.gam, v.s, v.d, self._keep,
         )  # fmt: skip
 
     def finish(self, episode: Episode) -> ValuePass:

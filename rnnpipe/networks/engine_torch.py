@@ -130,7 +130,12 @@ class TorchEngine:
         return episode, self.value(value, episode, draws)
 
     def value(
-        self, value: Mapping[str, Tensor], episode: Episode, draws: Draws, pairing: Pairing = "learning"
+        self,
+        value: Mapping[str, Tensor],
+        episode: Episode,
+        draws: Draws,
+        pairing: Pairing = "learning",
+        gradient: bool = True,
     ) -> ValuePass:
         """Predicted return of every step that happened; see `CpuEngine.value`."""
         record: _Dense = episode.record  # type: ignore[assignment]
@@ -149,7 +154,8 @@ class TorchEngine:
             kept["r"].append(x.relu())
             for t in range(1, n):
                 x, lam, gam, s, d = self._step(value, x, kept["r"][-1], drive[t - 1], noise[t])
-                for name, item in (("x", x), ("r", x.relu()), ("lam", lam), ("gam", gam), ("s", s), ("d", d)):
+                kept["r"].append(x.relu())
+                for name, item in (("x", x), ("lam", lam), ("gam", gam), ("s", s), ("d", d)) if gradient else ():
                     kept[name].append(item)
             stacked = {k: torch.stack(v) if v else torch.zeros(0, n_trials, x.shape[1]) for k, v in kept.items()}
             own = _Dense(**stacked, inputs=inputs)

@@ -19,7 +19,7 @@ import torch
 from rnnpipe.errors import SettingsError
 from rnnpipe.evaluation.outcomes import outcomes, score
 from rnnpipe.networks.draws import Fresh
-from rnnpipe.networks.engine import Episode, ValuePass
+from rnnpipe.networks.engine import Episode, ValuePass, batch_size
 from rnnpipe.networks.engines import make_engine
 from rnnpipe.networks.parameters import Parameters, effective, initial_policy, initial_value
 from rnnpipe.networks.settings import GatedSettings, ValueSettings
@@ -28,9 +28,6 @@ from rnnpipe.training.adam import Adam
 from rnnpipe.training.objective import advantage, returns
 from rnnpipe.training.settings import PolicyGradientSettings
 from rnnpipe.trials import Trials
-
-CHUNK = 250
-"""Validation trials simulated at once."""
 
 
 class PolicyGradient:
@@ -147,17 +144,17 @@ class PolicyGradient:
         n = self.validation_trials
         trials = self.task.sample(self.rng, n)
         policy, value = effective(self.policy, self.masks["policy"]), effective(self.value, self.masks["value"])
-        seed = int(self.validation_rng.integers(2**62))
+        seed, chunk = int(self.validation_rng.integers(2**62)), batch_size(trials.n_steps)
 
         def simulate(start: int) -> tuple[dict[str, np.ndarray], float, float]:
-            part = trials[start : start + CHUNK]
+            part = trials[start : start + chunk]
             # a stream for each part, so that it does not matter which is simulated first
             episode, passed = self._simulate(part, policy, value, Fresh.seeded(seed + start, self.device))
             error = (passed.value - returns(episode.rewards, episode.mask)) * episode.mask
             result = outcomes(part, episode.actions.cpu().numpy(), episode.rewards.cpu().numpy())
             return result, float(error.double().square().sum()), float(episode.mask.sum())
 
-        parts, errors, lengths = zip(*(self._pool.map if self._pool else map)(simulate, range(0, n, CHUNK)), strict=True)
+        parts, errors, lengths = zip(*(self._pool.map if self._pool else map)(simulate, range(0, n, chunk)), strict=True)
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         p_decision, p_correct = score(joined["decision"], joined["correct"])
         mean_reward = float(joined["reward"].sum(dtype=np.float64) / n)
@@ -185,7 +182,7 @@ class PolicyGradient:
 
     def _simulate(self, trials: Trials, policy: Any, value: Any, draws: Fresh) -> tuple[Episode, ValuePass]:
         episode = self.engine.rollout(policy, trials, draws, gradient=False)
-        return episode, self.engine.value(value, episode, draws, pairing="rollout")
+        return episode, self.engine.value(value, episode, draws, pairing="rollout", gradient=False)
 
     # -- state ----------------------------------------------------------------------------------------------
 
