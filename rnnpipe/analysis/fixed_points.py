@@ -1,8 +1,7 @@
 """Fixed points of a gated network under constant inputs: found, certified, merged, and their stability.
 
-Per input, Levenberg-Marquardt runs from many starts on G(x) = 0 (see `gated_map`) with its analytic Jacobian, then
-Newton to round-off; further rounds start between the points found and beside the unstable ones, until they bring
-nothing new.
+Per input, Newton's method runs on G(x) = 0 (see `gated_map`) with its analytic Jacobian from many starts, to round-off;
+further rounds start between the points found and beside the unstable ones, until they bring nothing new.
 """
 
 from __future__ import annotations
@@ -68,12 +67,15 @@ def find_fixed_points(
         rng: Generator of the starts.
     """
     starts = _starts(gated, visited, settings, rng)
+    usual = max(1.0, float(np.linalg.norm(visited, axis=1).mean()))
     found, hits, n_starts = np.empty((0, gated.n_units)), np.empty(0, int), 0
     for _ in range(1 + ROUNDS):
-        solutions = _accepted(gated, solve(gated, starts, settings), settings)
+        # lengths around that of a usual state: short ones find what is near, long ones get out of cycles
+        ends = solve(gated, starts, usual * 10 ** rng.uniform(-0.5, 0.5, len(starts)), settings)
+        solutions = ends[_is_zero(gated.pull(ends), ends, settings.tolerance)]
         n_starts += len(starts)
         known = len(found)
-        found, hits = _merge(gated, np.concatenate([found, solutions]), hits, settings.min_distance)
+        found, hits = _merge(np.concatenate([found, solutions]), hits, settings.min_distance)
         if len(found) == known or not len(found):
             break
         starts = _between_and_beside(gated, found, settings)
@@ -99,70 +101,47 @@ def _starts(gated: GatedMap, visited: Array, settings: FixedPointSettings, rng: 
     return np.asarray(starts)
 
 
-def solve(gated: GatedMap, starts: Array, settings: FixedPointSettings) -> Array:
-    """Levenberg-Marquardt from each start on G(x) = 0, then Newton; (n, n_units), not all of them solutions.
+def solve(gated: GatedMap, starts: Array, longest_step: Array, settings: FixedPointSettings) -> Array:
+    """Newton's method on G(x) = 0 from each start, with steps of limited length; (n, n_units), not all solutions.
 
-    Damping by gain ratio after Nielsen (1999), IMM-REP-1999-05. A start stops where its step becomes negligible.
+    The steps need not make the residual smaller. Rectification divides the state space into regions, and on their
+    borders |G| has local minima that are no fixed points, where every descent method (Levenberg-Marquardt, line
+    search) gets stuck; a step of full length leaves them.
+
+    Args:
+        gated: The network with its input.
+        starts: States to start from, (n, n_units).
+        longest_step: Euclidean length that a step may have, for each start, (n,).
+        settings: Iterations and tolerance.
     """
-    x = starts.copy()
-    damping, growth = np.full(len(x), np.nan), np.full(len(x), 2.0)
-    running = np.arange(len(x))
-    eye = np.eye(gated.n_units)
+    x, running = starts.copy(), np.arange(len(starts))
     for _ in range(settings.max_iterations):
-        here = x[running]
-        pull, jacobian = gated.pull(here), gated.pull_jacobian(here)
-        gradient = np.einsum("kij,ki->kj", jacobian, pull)
-        normal = jacobian.swapaxes(1, 2) @ jacobian
-        new = np.isnan(damping[running])
-        damping[running[new]] = 1e-3 * np.einsum("kii->ki", normal[new]).max(1, initial=1e-12)
-        mu = damping[running]
-        step = -np.linalg.solve(normal + mu[:, None, None] * eye, gradient[..., None])[..., 0]
-        after = gated.pull(here + step)
-        gained = (pull**2).sum(1) - (after**2).sum(1)
-        gain = gained / np.maximum((step * (mu[:, None] * step - gradient)).sum(1), 1e-300)
-        better = gained > 0
-        x[running[better]] += step[better]
-        factor = np.where(better, np.maximum(1 / 3, 1 - (2 * gain - 1) ** 3), growth[running])
-        growth[running] = np.where(better, 2.0, 2 * growth[running])
-        damping[running] = np.maximum(mu * factor, 1e-15)
-        size = np.maximum(1, np.abs(here).max(1))
-        close = np.abs(np.where(better[:, None], after, pull)).max(1) <= 1e-8 * size
-        stuck = (np.abs(step).max(1) <= 1e-12 * size) | (damping[running] > 1e12)
-        running = running[~(close | stuck)]
+        pull = gated.pull(x[running])
+        open_ = ~_is_zero(pull, x[running], settings.tolerance)
+        running, pull = running[open_], pull[open_]
         if not len(running):
             break
-    return _polished(gated, x)
-
-
-def _polished(gated: GatedMap, x: Array) -> Array:
-    """A few Newton steps, each kept only where it makes the residual smaller."""
-    for _ in range(6):
-        pull = gated.pull(x)
-        near = np.flatnonzero((np.abs(pull).max(1) <= 1e-6 * np.maximum(1, np.abs(x).max(1))) & pull.any(1))
-        if not len(near):
-            break
-        new = x[near] - _divided(gated.pull_jacobian(x[near]), pull[near])
-        better = np.abs(gated.pull(new)).max(1) < np.abs(pull[near]).max(1)
-        x[near[better]] = new[better]
-        if not better.any():
-            break
+        step = -_divided(gated.pull_jacobian(x[running]), pull)
+        length = np.linalg.norm(step, axis=1)
+        x[running] += step * np.minimum(1, longest_step[running] / np.maximum(length, 1e-300))[:, None]
     return x
 
 
 def _divided(jacobian: Array, pull: Array) -> Array:
-    """Newton steps J^-1 G; least-squares ones if a Jacobian is singular (as on a line of fixed points)."""
+    """Newton steps J^-1 G."""
     try:
         return np.asarray(np.linalg.solve(jacobian, pull[..., None])[..., 0])
-    except np.linalg.LinAlgError:
-        return np.asarray((np.linalg.pinv(jacobian) @ pull[..., None])[..., 0])
+    except np.linalg.LinAlgError:  # exactly singular, as on a line of fixed points: the smallest regular change
+        eye = np.eye(jacobian.shape[-1])
+        return np.asarray(np.linalg.solve(jacobian - 1e-9 * eye, pull[..., None])[..., 0])
 
 
-def _accepted(gated: GatedMap, x: Array, settings: FixedPointSettings) -> Array:
-    residual = np.abs(gated.pull(x)).max(1, initial=0)
-    return x[residual <= settings.tolerance * np.maximum(1, np.abs(x).max(1, initial=0))]
+def _is_zero(pull: Array, x: Array, tolerance: float) -> NDArray[np.bool_]:
+    size = np.maximum(1, np.abs(x).max(1, initial=0))
+    return np.asarray(np.abs(pull).max(1, initial=0) <= tolerance * size)
 
 
-def _merge(gated: GatedMap, x: Array, hits: NDArray[np.int64], distance: float) -> tuple[Array, NDArray[np.int64]]:
+def _merge(x: Array, hits: NDArray[np.int64], distance: float) -> tuple[Array, NDArray[np.int64]]:
     """Points further apart than `distance`, known ones (that have hits) first, and the hits of each."""
     hits = np.concatenate([hits, np.zeros(len(x) - len(hits), int)])
     kept: list[int] = []

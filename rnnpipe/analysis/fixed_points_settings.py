@@ -15,7 +15,7 @@ class FixedPointSettings(Settings):
     relaxation: float = setting(
         20000.0, "time that a quarter of the starts first follows the noise-free network", "ms", ge=0
     )
-    max_iterations: int = setting(200, "Levenberg-Marquardt steps of a start", gt=0)
+    max_iterations: int = setting(100, "Newton steps of a start", gt=0)
     tolerance: float = setting(
         1e-12, "largest residual of a fixed point, relative to its largest state (at least 1)", gt=0
     )

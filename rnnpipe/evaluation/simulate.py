@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from rnnpipe.evaluation.outcomes import outcomes
 from rnnpipe.io.network import Network
 from rnnpipe.networks.draws import Fresh
-from rnnpipe.networks.engines import make_engine
+from rnnpipe.networks.engines import make_engine, thread_pool
 from rnnpipe.tasks._base import Task
 from rnnpipe.trials import Trials
 
@@ -75,6 +74,6 @@ def simulate(
         }
 
     numbered = enumerate(batches)
-    with ThreadPoolExecutor(threads) as pool:
+    with thread_pool(threads) as pool:
         while group := list(islice(numbered, threads)):  # no more batches in memory than threads
             yield from pool.map(run, group)

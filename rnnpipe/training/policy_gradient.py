@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from rnnpipe.errors import SettingsError
 from rnnpipe.evaluation.outcomes import outcomes, score
 from rnnpipe.networks.draws import Fresh
 from rnnpipe.networks.engine import Episode, ValuePass, batch_size
-from rnnpipe.networks.engines import make_engine
+from rnnpipe.networks.engines import make_engine, thread_pool
 from rnnpipe.networks.parameters import Parameters, effective, initial_policy, initial_value
 from rnnpipe.networks.settings import GatedSettings, ValueSettings
 from rnnpipe.tasks._base import Task
@@ -69,7 +68,7 @@ class PolicyGradient:
             math.sqrt(2 / alpha * network.var_rec),
             math.sqrt(2 / alpha * value_network.var_rec),
         )
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._pool = thread_pool(threads) if threads > 1 else None
         policy, policy_masks = initial_policy(network, n_inputs, n_actions, 3 * seed + 1)
         value, value_masks = initial_value(value_network, network, n_actions, 3 * seed + 2, task.reward_abort)
         self.masks = {
