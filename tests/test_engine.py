@@ -58,7 +58,7 @@ def draws(noise: torch.Tensor, uniform: torch.Tensor, value_noise: torch.Tensor)
 
 def run(engine, trials, policy, value, noise, uniform, value_noise, credit="immediate"):
     given = draws(noise, uniform, value_noise)
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(1) as pool:
         episode, passed = engine.rollout_with_value(policy, value, trials, given, pool)
     mask = episode.mask
     d_value = 2 * (passed.value - returns(episode.rewards, mask)) * mask / mask.sum()

@@ -217,23 +217,21 @@ class CpuEngine:
         value: Mapping[str, Tensor],
         trials: Trials,
         draws: Draws,
-        pool: Executor | None = None,
+        helper: Executor | None = None,
     ) -> tuple[Episode, ValuePass]:
         """`rollout` and `value` (learning pairing) together: the value network follows the policy block by block.
 
-        Given a pool, it does so in one of its threads. The result does not depend on that.
+        Given a helper, an executor of one thread, it follows there. The result does not depend on that.
         """
         follower = _Follower(self, value, draws, "learning", gradient=True)
         pending: list[Future[None]] = []
 
         def on_block(p: _Packed, t0: int, t1: int) -> None:
-            # the records are still being extended: what follows may look at these steps only
-            if pool is None:
+            # the records are still being extended: what follows looks at these steps and earlier ones only
+            if helper is None:
                 follower.run(p, t0, t1)
             else:
-                if pending:
-                    pending.pop().result()  # blocks in order; the last one has had the time of this one
-                pending.append(pool.submit(follower.run, p, t0, t1))
+                pending.append(helper.submit(follower.run, p, t0, t1))
 
         try:
             episode = self.rollout(policy, trials, draws, on_block=on_block)

@@ -123,9 +123,9 @@ class TorchEngine:
         value: Mapping[str, Tensor],
         trials: Trials,
         draws: Draws,
-        pool: Executor | None = None,
+        helper: Executor | None = None,
     ) -> tuple[Episode, ValuePass]:
-        """`rollout` and `value` (learning pairing); the device orders the work by itself, `pool` is not used."""
+        """`rollout` and `value` (learning pairing); the device orders the work by itself, `helper` is not used."""
         episode = self.rollout(policy, trials, draws)
         return episode, self.value(value, episode, draws)
 

@@ -69,6 +69,7 @@ class PolicyGradient:
             math.sqrt(2 / alpha * value_network.var_rec),
         )
         self._pool = thread_pool(threads) if threads > 1 else None
+        self._helper = thread_pool(1) if threads > 1 else None
         policy, policy_masks = initial_policy(network, n_inputs, n_actions, 3 * seed + 1)
         value, value_masks = initial_value(value_network, network, n_actions, 3 * seed + 2, task.reward_abort)
         self.masks = {
@@ -117,7 +118,7 @@ class PolicyGradient:
         trials = self.task.sample(self.rng, self.trials_per_update)
         draws = Fresh(*self.generators)
         policy, value = effective(self.policy, self.masks["policy"]), effective(self.value, self.masks["value"])
-        episode, passed = self.engine.rollout_with_value(policy, value, trials, draws, self._pool)
+        episode, passed = self.engine.rollout_with_value(policy, value, trials, draws, self._helper)
         mask, predicted = episode.mask, passed.value
 
         def improve_value() -> torch.Tensor:
@@ -125,7 +126,7 @@ class PolicyGradient:
             return self.value_adam.step(self.engine.value_gradient(value, passed, 2 * error / mask.sum()))
 
         # both gradients use the networks as they were, so they may be made side by side
-        other = self._pool.submit(improve_value) if self._pool else None
+        other = self._helper.submit(improve_value) if self._helper else None
         credit = advantage(episode.rewards, mask, predicted, self.learning.credit_t0)
         policy_norm = self.policy_adam.step(
             self.engine.policy_gradient(policy, episode, credit / self.trials_per_update)
