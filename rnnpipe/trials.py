@@ -60,18 +60,22 @@ class Trials:
 
     @property
     def n_steps(self) -> int:
+        """Number of steps, the initial one included."""
         return self.inputs.shape[0]
 
     @property
     def n_trials(self) -> int:
+        """Number of trials."""
         return self.inputs.shape[1]
 
     @property
     def n_inputs(self) -> int:
+        """Number of input channels."""
         return self.inputs.shape[2]
 
     @property
     def n_actions(self) -> int:
+        """Number of actions."""
         return self.rewards.shape[2]
 
     def during(self, period: str) -> NDArray[np.bool_]:

@@ -97,7 +97,7 @@ def write_evaluation(
 def write_learning(
     path: Path, seed: int, n_validations: int = 20, stop: int | None = 15, rng_seed: int = 0
 ) -> pd.DataFrame:
-    """Write the history of a network that learns to fixate, then to discriminate, and stops at a validation (or never)."""
+    """Write the history of a network that learns to fixate, then to discriminate, and may stop at a validation."""
     rng = np.random.default_rng((rng_seed, seed))
     n = n_validations if stop is None else stop + 1
     k = np.arange(n)
@@ -108,10 +108,17 @@ def write_learning(
     reward = p_decision * p_correct - (1 - p_decision)
     best = reward >= np.maximum.accumulate(reward)
     rows = [
-        {"update": int(50 * j), "n_trials": int(500 * j), "mean_reward": float(reward[j]), "p_decision": float(p_decision[j]),
-         "p_correct": float(p_correct[j]), "value_rmse": 0.3, "new_best": bool(best[j])}
+        {
+            "update": int(50 * j),
+            "n_trials": int(500 * j),
+            "mean_reward": float(reward[j]),
+            "p_decision": float(p_decision[j]),
+            "p_correct": float(p_correct[j]),
+            "value_rmse": 0.3,
+            "new_best": bool(best[j]),
+        }
         for j in range(n)
-    ]  # fmt: skip
+    ]
     write_history(
         path, rows, {"task": {"name": "rdm_fixed"}}, {"stage": "train"}, seed=seed, task="rdm_fixed",
         reached_criterion=stop is not None, n_trials=int(500 * (n - 1)), n_updates=int(50 * (n - 1)),

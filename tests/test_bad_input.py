@@ -105,7 +105,9 @@ def test_unknown_stage_and_figure(tmp_path: Path, capfd: pytest.CaptureFixture[s
     fails(["figures", "--figure=fig_1", f"--out={tmp_path}/f.pdf"], capfd, "fig_1", "fig1_rdm", folder=tmp_path)
 
 
-def test_no_cuda_when_asked_for(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_cuda_when_asked_for(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     fails(train(tmp_path, "--device=cuda"), capfd, "cuda", "--device cpu", folder=tmp_path)
 
@@ -137,7 +139,13 @@ def test_damaged_network(made: Path, tmp_path: Path, capfd: pytest.CaptureFixtur
 
 
 def test_damaged_dataset(made: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    for bad in [*damaged_copies(made / "own.h5", tmp_path), tmp_path / "absent.h5", tmp_path, made / "n.h5", made / "n.pth"]:
+    for bad in [
+        *damaged_copies(made / "own.h5", tmp_path),
+        tmp_path / "absent.h5",
+        tmp_path,
+        made / "n.h5",
+        made / "n.pth",
+    ]:
         fails(evaluate(made / "n.pth", bad, tmp_path / "out.h5"), capfd, str(bad), folder=tmp_path)
 
 
@@ -190,7 +198,10 @@ def test_network_that_is_not_what_it_says(
         (lambda f: f.attrs.modify("kind", "history"), ["history", "trials"]),
         (lambda f: f.__delitem__("phase"), ["phase"]),
         (lambda f: (f.__delitem__("phase"), f.create_dataset("phase", data=np.zeros(5, np.uint8))), ["phase", "(5,)"]),
-        (lambda f: (f.__delitem__("correct"), f.create_dataset("correct", data=np.zeros((3, 3), np.int8))), ["correct"]),
+        (
+            lambda f: (f.__delitem__("correct"), f.create_dataset("correct", data=np.zeros((3, 3), np.int8))),
+            ["correct"],
+        ),
         (lambda f: (f.__delitem__("discount"), f.create_dataset("discount", data=["a"] * 276)), ["discount"]),
     ],
 )

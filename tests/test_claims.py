@@ -99,12 +99,37 @@ def _run(out: Path, claims: dict, *inputs: str) -> tuple[int, pd.DataFrame | Non
 
 
 CLAIMS = {
-    "trials": {"quantity": "trials_to_criterion", "of": "fixed", "needs": ["history"], "source": "a paper", "unit": "trials",
-               "target_low": 3000, "target_high": 15000},
-    "all": {"quantity": "fraction_at_criterion", "of": "fixed", "needs": ["history"], "target_low": 0.83, "target_high": 1.0},
-    "sigma": {"quantity": "psychometric_sigma", "of": "fixed", "needs": ["behaviour"], "target_low": 8.0, "target_high": 16.0},
-    "rt": {"quantity": "rt_falls_with_coherence", "of": "rt", "needs": ["behaviour"], "target_low": 1.0, "target_high": 1.0},
-}  # fmt: skip
+    "trials": {
+        "quantity": "trials_to_criterion",
+        "of": "fixed",
+        "needs": ["history"],
+        "source": "a paper",
+        "unit": "trials",
+        "target_low": 3000,
+        "target_high": 15000,
+    },
+    "all": {
+        "quantity": "fraction_at_criterion",
+        "of": "fixed",
+        "needs": ["history"],
+        "target_low": 0.83,
+        "target_high": 1.0,
+    },
+    "sigma": {
+        "quantity": "psychometric_sigma",
+        "of": "fixed",
+        "needs": ["behaviour"],
+        "target_low": 8.0,
+        "target_high": 16.0,
+    },
+    "rt": {
+        "quantity": "rt_falls_with_coherence",
+        "of": "rt",
+        "needs": ["behaviour"],
+        "target_low": 1.0,
+        "target_high": 1.0,
+    },
+}
 
 
 def test_the_command_writes_both_tables_and_prints_one(files: Path, tmp_path: Path, capsys) -> None:

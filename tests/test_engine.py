@@ -18,7 +18,6 @@ from rnnpipe.networks.settings import GatedSettings, ValueSettings
 from rnnpipe.tasks import task_class, task_names
 from rnnpipe.training import reference
 from rnnpipe.training.objective import advantage, policy_loss, returns, value_loss
-from rnnpipe.trials import Trials
 
 F64 = torch.float64
 ENGINES = [CpuEngine, TorchEngine]
@@ -74,7 +73,12 @@ def run(engine, trials, policy, value, noise, uniform, value_noise, credit="imme
 def test_engine_equals_the_reference(engine_class, task: str, kind: str, credit: str) -> None:
     case = a_case(task, kind=kind)
     out, d_policy, d_value, b = reference.gradients(
-        case[1], case[2], case[0], *case[3:], ALPHA, credit  # type: ignore[arg-type]
+        case[1],
+        case[2],
+        case[0],
+        *case[3:],
+        ALPHA,
+        credit,  # type: ignore[arg-type]
     )
     lengths = out.mask.sum(0)
     assert len(set(lengths.tolist())) > 2, "the case should have trials of different lengths"
@@ -88,7 +92,9 @@ def test_engine_equals_the_reference(engine_class, task: str, kind: str, credit:
     torch.testing.assert_close(shown.value, out.value, rtol=0, atol=1e-10)
     for ours, theirs in ((g_policy, d_policy), (g_value, d_value)):
         for name, gradient in ours.items():
-            torch.testing.assert_close(gradient, theirs[name], rtol=1e-10, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}")
+            torch.testing.assert_close(
+                gradient, theirs[name], rtol=1e-10, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}"
+            )
             if name in ("w_out", "x0"):
                 assert gradient.abs().max() > 1e-6, f"the case does not exercise {name}"
     activity = engine.activity(episode, shown)
@@ -120,7 +126,10 @@ def test_gradients_equal_finite_differences(engine_class) -> None:
                 shifted[0][name].view(-1)[index] += h
                 shifted[1][name].view(-1)[index] -= h
                 slope = (loss(which, shifted[0]) - loss(which, shifted[1])) / (2 * h)
-                assert gradient[name].reshape(-1)[index].item() == pytest.approx(slope, rel=1e-5, abs=1e-8), (which, name)
+                assert gradient[name].reshape(-1)[index].item() == pytest.approx(slope, rel=1e-5, abs=1e-8), (
+                    which,
+                    name,
+                )
 
 
 @pytest.mark.parametrize("engine_class", ENGINES)

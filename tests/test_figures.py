@@ -267,7 +267,8 @@ def test_without_out_a_figure_describes_itself(capsys) -> None:
 
 def test_drawing_needs_no_torch() -> None:
     code = (
-        "import sys; from rnnpipe.figures import figure_module, figure_names; import rnnpipe.cli.claims, rnnpipe.cli.figures;"
+        "import sys; from rnnpipe.figures import figure_module, figure_names; import rnnpipe.cli.claims,"
+        "rnnpipe.cli.figures;"
         "[figure_module(n) for n in figure_names()]; assert 'torch' not in sys.modules and 'matplotlib.pyplot' not in"
         " sys.modules"
     )

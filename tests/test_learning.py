@@ -82,7 +82,11 @@ def test_one_gated_step() -> None:
         "w_gates": torch.tensor([[0.3, -0.2, 0.1, 0.4], [0.25, 0.5, -0.6, 0.2]], dtype=F64).T,
         "w_rec": torch.tensor([[0.7, -0.4], [0.2, 0.9]], dtype=F64).T,
     }
-    x, u, q = torch.tensor([[0.5, -0.3]], dtype=F64), torch.ones(1, 1, dtype=F64), torch.tensor([[0.2, -0.1]], dtype=F64)
+    x, u, q = (
+        torch.tensor([[0.5, -0.3]], dtype=F64),
+        torch.ones(1, 1, dtype=F64),
+        torch.tensor([[0.2, -0.1]], dtype=F64),
+    )
     x = gated_step(w, x, u, q, 0.1)
     np.testing.assert_allclose(x[0], [0.51985822, -0.30722186], atol=1e-8)
     np.testing.assert_allclose(gated_step(w, x, u, q, 0.1)[0], [0.53900199, -0.31423923], atol=1e-8)
@@ -152,9 +156,13 @@ def test_before_any_update_every_trial_aborts_and_the_value_is_exact(task: str) 
     assert row["p_decision"] == 0
     if not discounted:
         assert row["value_rmse"] == 0
-    episode, passed = a._simulate(a.task.sample(a.rng, 20), effective(a.policy, a.masks["policy"]), dict(a.value), Fresh.seeded(1))
+    episode, passed = a._simulate(
+        a.task.sample(a.rng, 20), effective(a.policy, a.masks["policy"]), dict(a.value), Fresh.seeded(1)
+    )
     assert (passed.value[episode.mask > 0] == -1).all()
-    np.testing.assert_array_equal(a.engine.activity(episode)["probabilities"][episode.mask.numpy() > 0], np.float32(1 / 3))
+    np.testing.assert_array_equal(
+        a.engine.activity(episode)["probabilities"][episode.mask.numpy() > 0], np.float32(1 / 3)
+    )
 
 
 def test_first_update_moves_the_readout_by_the_learning_rate_and_nothing_else() -> None:

@@ -31,7 +31,18 @@ N_KILLS = 20
 
 def start(folder: Path, *more: str) -> subprocess.Popen[str]:
     files = ["--network", f"{folder}/net.pth", "--history", f"{folder}/net.h5", "--checkpoint", f"{folder}/state"]
-    command = [sys.executable, "-m", "rnnpipe", "train", *SMALL, *files, "--seed=3", "--threads=1", "--device=cpu", *more]
+    command = [
+        sys.executable,
+        "-m",
+        "rnnpipe",
+        "train",
+        *SMALL,
+        *files,
+        "--seed=3",
+        "--threads=1",
+        "--device=cpu",
+        *more,
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

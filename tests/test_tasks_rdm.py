@@ -88,7 +88,9 @@ def test_evidence_and_cue(name: str) -> None:
     trials = task.sample(np.random.default_rng(1), 200)
     fixation, left, right = np.moveaxis(trials.inputs, -1, 0)
     stimulus, c = trials.during("stimulus"), trials.conditions
-    np.testing.assert_allclose((right - left)[stimulus], np.broadcast_to(c["side"] * c["coherence"] / 100, stimulus.shape)[stimulus], atol=1e-6)
+    np.testing.assert_allclose(
+        (right - left)[stimulus], np.broadcast_to(c["side"] * c["coherence"] / 100, stimulus.shape)[stimulus], atol=1e-6
+    )
     np.testing.assert_allclose((right + left)[stimulus], 1, atol=1e-6)
     assert (trials.inputs[~stimulus][:, 1:] == 0).all()
     cue = trials.during("fixation") | (stimulus if name == "rdm_fixed" else False)
@@ -148,7 +150,7 @@ def test_factorial_is_side_then_coherence(name: str) -> None:
 
 
 def integrated_accuracy(task: Task, coherence: float, n: int, seed: int, chunk: int = 20_000) -> float:
-    """Fraction of trials in which the summed evidence (right minus left, over the stimulus) has the true side's sign."""
+    """Fraction of trials in which the summed evidence (right minus left, in the stimulus) has the true side's sign."""
     rng, correct = np.random.default_rng(seed), 0
     for start in range(0, n, chunk):
         trials = task.sample(rng, min(chunk, n - start), coherence=coherence)

@@ -17,6 +17,11 @@ from rnnpipe.analysis.gated_map import Array, GatedMap
 KINK = 1e-9
 """A state nearer to 0 than this, relative to the largest (at least 1), is on the kink of the rectification."""
 
+KINDS = ("jittered", "relaxed", "mixed", "far")
+"""Starts: visited states with jitter, their noise-free continuation, mixtures of two of them, anything."""
+
+RELAXED = KINDS.index("relaxed")
+
 ROUNDS = 3
 """Rounds of new starts made from the points found."""
 
@@ -45,6 +50,12 @@ class FixedPoints:
     """Starts made in all."""
     n_converged: int
     """Starts that ended at some fixed point."""
+    relaxed_speed: float
+    """Largest change of a unit's state per second after the noise-free relaxation, median over those starts.
+
+    It tells a network that rests from one that oscillates or, without any fixed point, drifts ever more slowly (units
+    whose update gate closes as their state grows).
+    """
     dt: float
     """Step of the map, ms."""
 
@@ -67,12 +78,14 @@ def find_fixed_points(
         rng: Generator of the starts.
     """
     starts = _starts(gated, visited, settings, rng)
+    relaxed = starts[RELAXED :: len(KINDS)]
+    change = np.abs(gated.step(relaxed) - relaxed).max(1)
     usual = max(1.0, float(np.linalg.norm(visited, axis=1).mean()))
     found, hits, n_starts = np.empty((0, gated.n_units)), np.empty(0, int), 0
     for _ in range(1 + ROUNDS):
         # lengths around that of a usual state: short ones find what is near, long ones get out of cycles
-        ends = solve(gated, starts, usual * 10 ** rng.uniform(-0.5, 0.5, len(starts)), settings)
-        solutions = ends[_is_zero(gated.pull(ends), ends, settings.tolerance)]
+        ends = solve(gated, starts, usual * 10 ** rng.uniform(-0.5, 0.5, len(starts)), settings, rng)
+        solutions = _polished(gated, ends[_is_zero(gated.pull(ends), ends, settings.tolerance)])
         n_starts += len(starts)
         known = len(found)
         found, hits = _merge(np.concatenate([found, solutions]), hits, settings.min_distance)
@@ -82,11 +95,12 @@ def find_fixed_points(
         if not len(starts):
             break
     order = np.lexsort((*found.T[::-1], -hits)) if len(found) else np.empty(0, int)
-    return _described(gated, found[order], hits[order], n_starts)
+    speed = float(np.median(change)) / (gated.dt / 1000) if len(change) else np.nan
+    return _described(gated, found[order], hits[order], n_starts, speed)
 
 
 def _starts(gated: GatedMap, visited: Array, settings: FixedPointSettings, rng: np.random.Generator) -> Array:
-    """A quarter each: visited states with jitter, their noise-free continuation, mixtures of two, anything."""
+    """The `KINDS` of starts in turn."""
     n, size = settings.n_starts, (settings.n_starts, gated.n_units)
     rms = np.sqrt(np.mean(visited**2))
     x = visited[rng.integers(len(visited), size=n)]
@@ -95,36 +109,53 @@ def _starts(gated: GatedMap, visited: Array, settings: FixedPointSettings, rng: 
     scale = settings.jitter * rms * 10 ** rng.uniform(-2, 0, size=(n, 1))
     far = max(rms, 1.0) * 10 ** rng.uniform(-1, 1, size=(n, 1)) * rng.standard_normal(size)
     jittered = x + scale * rng.standard_normal(size)
-    kinds = np.arange(n) % 4
-    starts = np.choose(kinds[:, None], [jittered, x, weight * x + (1 - weight) * other, far])
-    starts[kinds == 1] = gated.relax(starts[kinds == 1], settings.relaxation)
+    kinds = {"jittered": jittered, "relaxed": x, "mixed": weight * x + (1 - weight) * other, "far": far}
+    starts = np.choose((np.arange(n) % len(KINDS))[:, None], [kinds[kind] for kind in KINDS])
+    starts[RELAXED :: len(KINDS)] = gated.relax(starts[RELAXED :: len(KINDS)], settings.relaxation)
     return np.asarray(starts)
 
 
-def solve(gated: GatedMap, starts: Array, longest_step: Array, settings: FixedPointSettings) -> Array:
-    """Newton's method on G(x) = 0 from each start, with steps of limited length; (n, n_units), not all solutions.
+def solve(
+    gated: GatedMap, starts: Array, longest_step: Array, settings: FixedPointSettings, rng: np.random.Generator
+) -> Array:
+    """Newton's method on G(x) = 0 from each start, (n, n_units); not all of the results are solutions.
 
-    The steps need not make the residual smaller. Rectification divides the state space into regions, and on their
-    borders |G| has local minima that are no fixed points, where every descent method (Levenberg-Marquardt, line
-    search) gets stuck; a step of full length leaves them.
+    Steps have a limited length but need not make the residual smaller: rectification divides the state space into
+    regions, and on their borders |G| has local minima that are no fixed points, where every descent method
+    (Levenberg-Marquardt, line search) gets stuck. A step that makes it larger is shortened by a random factor, without
+    which such a search can go round in a cycle of regions for ever.
 
     Args:
         gated: The network with its input.
         starts: States to start from, (n, n_units).
         longest_step: Euclidean length that a step may have, for each start, (n,).
         settings: Iterations and tolerance.
+        rng: Generator of the factors.
     """
     x, running = starts.copy(), np.arange(len(starts))
     for _ in range(settings.max_iterations):
-        pull = gated.pull(x[running])
-        open_ = ~_is_zero(pull, x[running], settings.tolerance)
-        running, pull = running[open_], pull[open_]
+        here = x[running]
+        pull = gated.pull(here)
+        still = ~_is_zero(pull, here, settings.tolerance)
+        running, here, pull = running[still], here[still], pull[still]
         if not len(running):
             break
-        step = -_divided(gated.pull_jacobian(x[running]), pull)
+        step = -_divided(gated.pull_jacobian(here), pull)
         length = np.linalg.norm(step, axis=1)
-        x[running] += step * np.minimum(1, longest_step[running] / np.maximum(length, 1e-300))[:, None]
+        factor = np.minimum(1, longest_step[running] / np.maximum(length, 1e-300))
+        after = gated.pull(here + factor[:, None] * step)
+        worse = (after**2).sum(1) > (pull**2).sum(1)
+        factor *= np.where(worse, rng.uniform(size=len(factor)), 1)
+        x[running] = here + factor[:, None] * step
     return x
+
+
+def _polished(gated: GatedMap, x: Array) -> Array:
+    """One more Newton step where it makes the residual smaller."""
+    pull = gated.pull(x)
+    new = x - _divided(gated.pull_jacobian(x), pull)
+    better = np.abs(gated.pull(new)).max(1, initial=0) < np.abs(pull).max(1, initial=0)
+    return np.where(better[:, None], new, x)
 
 
 def _divided(jacobian: Array, pull: Array) -> Array:
@@ -168,7 +199,7 @@ def _between_and_beside(gated: GatedMap, x: Array, settings: FixedPointSettings)
     return np.concatenate(starts)
 
 
-def _described(gated: GatedMap, x: Array, hits: NDArray[np.int64], n_starts: int) -> FixedPoints:
+def _described(gated: GatedMap, x: Array, hits: NDArray[np.int64], n_starts: int, relaxed_speed: float) -> FixedPoints:
     size = np.maximum(1, np.abs(x).max(1, initial=0))[:, None]
     on_kink = (np.abs(x) <= KINK * size).any(1)
     eigenvalues, n_unstable = _eigenvalues(gated, x, x > 0)
@@ -187,6 +218,7 @@ def _described(gated: GatedMap, x: Array, hits: NDArray[np.int64], n_starts: int
         n_hits=hits,
         n_starts=n_starts,
         n_converged=int(hits.sum()),
+        relaxed_speed=relaxed_speed,
         dt=gated.dt,
     )
 

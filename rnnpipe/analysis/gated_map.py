@@ -46,11 +46,12 @@ class GatedMap:
 
     @property
     def alpha(self) -> float:
-        """dt / tau."""
+        """Dt / tau."""
         return self.dt / self.tau
 
     @property
     def n_units(self) -> int:
+        """Number of units."""
         return len(self.w_rec)
 
     def gates(self, x: Array) -> tuple[Array, Array]:
@@ -74,7 +75,7 @@ class GatedMap:
         return x
 
     def pull_jacobian(self, x: Array, active: NDArray[np.bool_] | None = None) -> Array:
-        """dG / dx, (n, n_units, n_units).
+        """DG / dx, (n, n_units, n_units).
 
         Args:
             x: States.
@@ -89,7 +90,7 @@ class GatedMap:
         return np.asarray(jacobian)
 
     def step_jacobian(self, x: Array, active: NDArray[np.bool_] | None = None) -> Array:
-        """dx' / dx, (n, n_units, n_units); `active` as in `pull_jacobian`."""
+        """Dx' / dx, (n, n_units, n_units); `active` as in `pull_jacobian`."""
         on = (x > 0) if active is None else active
         lam = self.gates(x)[0]
         along_gate = (self.pull(x) * lam * (1 - lam))[:, :, None] * self.w_gates[: self.n_units] * on[:, None, :]

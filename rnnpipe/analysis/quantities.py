@@ -50,7 +50,8 @@ class Quantity:
         measured = np.asarray([v for v in values if not np.isnan(v)], dtype=float)
         if not len(measured):
             return np.nan
-        return float({"mean": np.mean, "median": _median, "largest": np.max}[self.summary](measured))
+        summaries: dict[str, Callable[[np.ndarray], float]] = {"mean": np.mean, "median": _median, "largest": np.max}
+        return float(summaries[self.summary](measured))
 
 
 QUANTITIES: dict[str, Quantity] = {}

@@ -13,6 +13,9 @@ from rnnpipe.analysis.alignment import align, stimulus_time
 from rnnpipe.analysis.psychometric import LEFT, RIGHT
 from rnnpipe.analysis.traces import MIN_TRIALS, by_coherence_and_choice
 
+ACTIVE = 0.25
+"""Least mean rate of an example unit, as a fraction of the mean over units: a silent unit shows nothing."""
+
 ORDER_WINDOW = (100.0, 300.0)
 """Lags after stimulus onset (ms) over which rates are ordered by coherence: late enough to have integrated, early
 enough that few trials have ended."""
@@ -55,8 +58,8 @@ def coherence_order(means: NDArray[np.float64], rising: NDArray[np.bool_]) -> ND
     """Fraction of neighbouring conditions whose mean rates are in order.
 
     Args:
-        means: Mean rate of each condition and unit, (n_conditions, n_units), from the strongest leftward to the strongest
-            rightward evidence.
+        means: Mean rate of each condition and unit, (n_conditions, n_units), from the strongest leftward to the
+            strongest rightward evidence.
         rising: Whether a unit should rise along the conditions (or fall), (n_units,). Equal neighbours are in order.
     """
     change = np.diff(means, axis=0) * np.where(rising, 1.0, -1.0)
@@ -67,12 +70,13 @@ def coherence_order(means: NDArray[np.float64], rising: NDArray[np.bool_]) -> ND
 def example_unit(
     rates: NDArray[Any], mask: NDArray[np.bool_], time: NDArray[Any], table: pd.DataFrame, dt: float
 ) -> ExampleUnit | None:
-    """The unit of largest \\|d'\\| among those whose rates are ordered by coherence.
+    """The active unit of largest absolute d' among those whose rates are ordered by coherence.
 
-    A unit is ordered when its mean rate 100-300 ms after stimulus onset never falls (never rises, for a unit that prefers
-    left) from condition to condition, sorted by choice and coherence: left choices from the highest to the lowest
-    coherence, then right choices from the lowest to the highest. If no unit is, those with the most neighbouring
-    conditions in order are considered. Conditions with fewer than 5 trials do not count.
+    A unit is active when its mean rate 100-300 ms after stimulus onset is at least a quarter of the mean over all
+    units. It is ordered when that rate never falls (never rises, for a unit that prefers left) from condition to
+    condition, sorted by choice and coherence: left choices from the highest to the lowest coherence, then right
+    choices from the lowest to the highest. If no active unit is, those with the most neighbouring conditions in
+    order are considered. Conditions with fewer than 5 trials do not count.
 
     Args:
         rates: Firing rates, (n_steps, n_trials, n_units).
@@ -99,7 +103,10 @@ def example_unit(
     conditions.sort(key=lambda condition: condition[0])
     means = np.array([mean for _, mean in conditions]).reshape(len(conditions), rates.shape[2])
     order = coherence_order(means, selectivity > 0)
-    order[~np.isfinite(selectivity)] = -1.0
+    active = np.isfinite(selectivity)
+    if len(means):
+        active &= means.mean(axis=0) >= ACTIVE * means.mean()
+    order[~active] = -1.0
     ordered = order == order.max()
     unit = int(np.argmax(np.where(ordered, np.abs(np.nan_to_num(selectivity)), -1.0)))
     return ExampleUnit(unit, float(selectivity[unit]), float(order[unit]))

@@ -43,7 +43,7 @@ def learner(threads: int, device: torch.device) -> PolicyGradient:
     class FullLength(type(made.task)):  # type: ignore[misc]
         """The task with trials that never end early."""
 
-        def sample(self, *args: object, **conditions: object) -> Trials:  # type: ignore[override]
+        def sample(self, *args: object, **conditions: object) -> Trials:
             return full_length(sample(*args, **conditions))  # type: ignore[arg-type]
 
     made.task = FullLength()
@@ -97,7 +97,9 @@ def measure_training(threads: tuple[int, ...], repetitions: int) -> Iterator[Mea
             "train_engine", n * speed, "trials/s", count, repetitions, n * speed / reference_rate, "train_reference"
         )
         done = n * speed * flop_per_trial(made)
-        yield Measurement("train_flop", done / 1e9, "GFLOP/s", count, repetitions, done / (count * rate), "sgemm per thread")
+        yield Measurement(
+            "train_flop", done / 1e9, "GFLOP/s", count, repetitions, done / (count * rate), "sgemm per thread"
+        )
 
 
 def measure_evaluation(threads: tuple[int, ...], repetitions: int) -> Iterator[Measurement]:
@@ -108,7 +110,9 @@ def measure_evaluation(threads: tuple[int, ...], repetitions: int) -> Iterator[M
         trials = made.task.sample(np.random.default_rng(0), 1000)
         policy = effective(made.policy, made.masks["policy"])
 
-        def evaluate(made: PolicyGradient = made, trials: Trials = trials, policy: dict[str, torch.Tensor] = policy) -> None:
+        def evaluate(
+            made: PolicyGradient = made, trials: Trials = trials, policy: dict[str, torch.Tensor] = policy
+        ) -> None:
             made.engine.rollout(policy, trials, Fresh.seeded(0), gradient=False)
 
         yield Measurement("evaluate_1000", 1000 / seconds(evaluate, repetitions), "trials/s", count, repetitions)

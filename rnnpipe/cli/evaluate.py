@@ -23,13 +23,21 @@ from rnnpipe.provenance import provenance
 
 
 @stage()
-@click.option("--network", "network_path", type=click.Path(path_type=Path), required=True, help="trained network (.pth)")
+@click.option(
+    "--network", "network_path", type=click.Path(path_type=Path), required=True, help="trained network (.pth)"
+)
 @click.option("--dataset", type=click.Path(path_type=Path), required=True, help="trials to run it on (.h5)")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="evaluation to write (.h5)")
 @click.option("--record_activity", is_flag=True, help="also record rates, values, actions and rewards of every step")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="seed of recurrent noise and actions")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="where to run")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads; results do not depend on it")
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="seed of recurrent noise and actions"
+)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="where to run"
+)
+@click.option(
+    "--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads; results do not depend on it"
+)
 def command(
     settings: dict[str, Any],
     network_path: Path,
@@ -59,7 +67,9 @@ def command(
         }
         with create(out, KIND, network.settings, provenance("evaluate"), **attributes) as file:
             start = 0
-            for table, activity in simulate(network, trials.batches(batch_size(network.task.n_steps)), where, threads, seed, record_activity):
+            for table, activity in simulate(
+                network, trials.batches(batch_size(network.task.n_steps)), where, threads, seed, record_activity
+            ):
                 n = len(table["choice"])
                 columns = {f"trials/{k}": v for k, v in table.items()}
                 columns |= {f"activity/{k}": v for k, v in activity.items()}

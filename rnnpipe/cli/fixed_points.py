@@ -23,8 +23,12 @@ from rnnpipe.provenance import provenance
 
 
 @stage(fixed_points=FixedPointSettings)
-@click.option("--network", "network_path", type=click.Path(path_type=Path), required=True, help="trained network (.pth)")
-@click.option("--dataset", type=click.Path(path_type=Path), required=True, help="trials whose states begin the search (.h5)")
+@click.option(
+    "--network", "network_path", type=click.Path(path_type=Path), required=True, help="trained network (.pth)"
+)
+@click.option(
+    "--dataset", type=click.Path(path_type=Path), required=True, help="trials whose states begin the search (.h5)"
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="fixed points to write (.h5)")
 def command(settings: dict[str, Any], network_path: Path, dataset: Path, out: Path) -> None:
     """Find the fixed points of a trained policy network under each constant input of its task."""
@@ -45,7 +49,8 @@ def command(settings: dict[str, Any], network_path: Path, dataset: Path, out: Pa
         found[label] = (u, points, probability)
         print(
             f"{label}: {len(points.x)} fixed points, {int(points.stable.sum())} stable;"
-            f" {points.n_converged} of {points.n_starts} starts ended at one",
+            f" {points.n_converged} of {points.n_starts} starts ended at one; after {search.relaxation:g} ms of"
+            f" relaxation states change by {points.relaxed_speed:.2g} per s",
             flush=True,
         )
     write_fixed_points(

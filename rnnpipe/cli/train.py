@@ -24,16 +24,28 @@ from rnnpipe.training.settings import PolicyGradientSettings
 
 @stage(task=TASK, network=GatedSettings, value_network=ValueSettings, learning=PolicyGradientSettings)
 @click.option("--seed", type=click.IntRange(0), required=True, help="seed of weights, trials, noise and actions")
-@click.option("--network", "network_path", type=click.Path(path_type=Path), required=True, help="network to write (.pth)")
+@click.option(
+    "--network", "network_path", type=click.Path(path_type=Path), required=True, help="network to write (.pth)"
+)
 @click.option("--history", type=click.Path(path_type=Path), required=True, help="history to write (.h5)")
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path),
     help="where the state is kept while training; by default beside the network",
 )
-@click.option("--checkpoint_seconds", type=click.FloatRange(0), default=20.0, show_default=True, help="seconds between checkpoints")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="where to train")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads; results do not depend on it")
+@click.option(
+    "--checkpoint_seconds",
+    type=click.FloatRange(0),
+    default=20.0,
+    show_default=True,
+    help="seconds between checkpoints",
+)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="where to train"
+)
+@click.option(
+    "--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads; results do not depend on it"
+)
 def command(
     settings: dict[str, Any],
     seed: int,

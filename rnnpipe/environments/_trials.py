@@ -113,7 +113,7 @@ class Block:
             stops=np.ascontiguousarray(trials.stops.swapaxes(0, 1)),
             choices=np.ascontiguousarray(trials.choices.swapaxes(0, 1)),
             correct=trials.correct,
-            onset=trials.periods[task.stimulus_onset][:, 0] * trials.dt,
+            onset=np.asarray(trials.periods[task.stimulus_onset][:, 0] * trials.dt, np.float64),
             discount=trials.discount,
             conditions=trials.conditions,
         )

@@ -60,7 +60,8 @@ class TrialEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self.face = make_face(task, mode, session_trials, settings)
         self.task = self.face.task
         self.render_mode = render_mode
-        self.observation_space, self.action_space = self.face.observation_space, self.face.action_space
+        self.observation_space = self.face.observation_space  # type: ignore[assignment]  # a Box of float32
+        self.action_space = self.face.action_space
         self.input_names, self.action_names = self.task.input_names, self.task.action_names
         self.period_names = self.face.period_names
         self._block: Block | None = None
@@ -109,7 +110,7 @@ class TrialEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         if self.face.mode == "trial":
             self._running = False
             info = {"new_trial": True, "ground_truth": FIXATE, "period": NO_PERIOD, **outcome}
-            zeros = np.zeros(self.observation_space.shape, np.float32)
+            zeros = np.zeros(len(self.input_names), np.float32)
             return zeros, reward, stops, not stops, info
         self._n_done += 1
         self._next_trial()

@@ -180,7 +180,12 @@ class TrialVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         kept = _restricted(info, ~over)
         info = self._info(at, info["new_trial"] & ~over, None)
         info |= {k: v for k, v in kept.items() if k.removeprefix("_") not in info}
-        return observation, info | {"final_obs": final, "_final_obs": over, "final_info": end, "_final_info": over.copy()}
+        return observation, info | {
+            "final_obs": final,
+            "_final_obs": over,
+            "final_info": end,
+            "_final_info": over.copy(),
+        }
 
     def _check(self, actions: ArrayLike) -> NDArray[np.int64]:
         a = np.asarray(actions)

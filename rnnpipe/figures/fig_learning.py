@@ -5,6 +5,8 @@ Reference: Song, Yang & Wang (2017) eLife 6:e21492, Fig. 1-figure supplements 1,
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -105,7 +107,8 @@ def _draw_curves(axes: Axes, table: pd.DataFrame, panel: str) -> None:
                   color=TARGET, fontsize=6)  # fmt: skip
     drawn = {}
     met = of(table, panel, "criterion")
-    for role, style in (("other", {"color": "#b5b5b5", "lw": 0.8}), ("main", {"color": INK, "lw": 1.75})):
+    styles: dict[str, dict[str, Any]] = {"other": {"color": "#b5b5b5", "lw": 0.8}, "main": {"color": INK, "lw": 1.75}}
+    for role, style in styles.items():
         for seed, curve in of(table, panel, role).groupby("seed"):
             (line,) = axes.plot(curve["x"], curve["y"], zorder=3 if role == "main" else 2, **style)
             drawn[f"seed {seed:.0f}" if role == "main" else "other seeds"] = line

@@ -33,7 +33,9 @@ def _units(n: float) -> str:
 def draw_networks(axes: Axes, table: pd.DataFrame, panel: str) -> None:
     """Draw both networks into empty axes of about 60 by 40 mm."""
     box = axes.get_position()
-    width, height = axes.figure.get_size_inches() * (box.width, box.height)
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    width, height = figure.get_size_inches() * (box.width, box.height)
     h = 10 * height / width  # one unit is the same length in both directions, so that circles are round
     axes.set(xlim=(0, 10), ylim=(0, h))
     axes.axis("off")

@@ -69,7 +69,9 @@ def schematic(panel: str, task: Task, shown: float, seed: int) -> pd.DataFrame:
         if on in starts:  # the decision period of the reaction-time task is the stimulus itself
             continue
         starts[on] = name
-        limits = (duration.low, duration.high) if name == "stimulus" and timed else (off - on, off - on)
+        limits = (off - on, off - on)
+        if name == "stimulus" and isinstance(duration, TruncatedExponential):
+            limits = (duration.low, duration.high)
         parts.append(points(panel, f"period {name}", x=on, y=min(off, end), low=limits[0], high=limits[1],
                             label=_duration(limits, open_ended=not timed and name == "stimulus")))  # fmt: skip
         phase = int(trial.phase[int(on / task.dt), 0])

@@ -79,7 +79,7 @@ def styled(function: Callable[P, Figure]) -> Callable[P, Figure]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with mpl.rc_context():
             mpl.rcdefaults()
-            mpl.rcParams.update(RC)
+            mpl.rcParams.update(RC)  # type: ignore[arg-type]  # its keys are literals
             return function(*args, **kwargs)
 
     return wrapped
@@ -144,7 +144,7 @@ def save(figure: Figure, table: pd.DataFrame, path: Path, title: str) -> list[Pa
         table.to_csv(tmp, index=False, float_format="%.10g", lineterminator="\n")
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(RC)
+        mpl.rcParams.update(RC)  # type: ignore[arg-type]
         with whole(png) as tmp:
             figure.savefig(tmp, format="png", dpi=PNG_DPI, metadata={"Software": None})
         with whole(path) as tmp:

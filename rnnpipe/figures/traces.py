@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -52,6 +53,6 @@ def legends(axes: Axes, coherences: Sequence[float]) -> None:
         return
     shades = [Line2D([], [], color=colours[c], label=percent(c)) for c in sorted(colours, reverse=True)]
     sides = [Line2D([], [], color=INK, ls=STYLES[s], lw=0.9, label=s) for s in ("right", "left")]
-    place = {"loc": "upper left", "borderaxespad": 0.0, "alignment": "left"}
+    place: dict[str, Any] = {"loc": "upper left", "borderaxespad": 0.0, "alignment": "left"}
     axes.add_artist(axes.legend(handles=shades, title="Coherence", bbox_to_anchor=(1.04, 1.02), **place))
     axes.legend(handles=sides, title="Choice", bbox_to_anchor=(1.04, 0.36), **place)

@@ -21,6 +21,9 @@ SCHEMA = {
     "inputs/values": Field(("input", "channel"), "f", "the constant input"),
     "inputs/n_starts": Field(_INPUT, "i", "starts of the search"),
     "inputs/n_converged": Field(_INPUT, "i", "starts that ended at a fixed point"),
+    "inputs/relaxed_speed": Field(
+        _INPUT, "f", "largest change of a unit's state after a noise-free relaxation, median over starts", "1/s"
+    ),
     "fixed_points/input": Field(_POINT, "i", "index of the input"),
     "fixed_points/x": Field(("fixed_point", "unit"), "f", "state; rates are its positive part"),
     "fixed_points/action_probability": Field(("fixed_point", "action"), "f", "policy at the fixed point"),
@@ -52,6 +55,7 @@ def write_fixed_points(
         "inputs/values": np.array(values),
         "inputs/n_starts": np.array([p.n_starts for p in points]),
         "inputs/n_converged": np.array([p.n_converged for p in points]),
+        "inputs/relaxed_speed": np.array([p.relaxed_speed for p in points]),
         "fixed_points/input": np.repeat(np.arange(len(points)), [len(p.x) for p in points]),
         "fixed_points/action_probability": np.concatenate(policies),
         "fixed_points/eigenvalue_real": np.concatenate([p.eigenvalues.real for p in points]),

@@ -1,8 +1,8 @@
 """HDF5 artefacts: one way to write, check and describe them.
 
 Every file has root attributes `kind`, `schema_version`, `settings` and `provenance` (JSON). Every dataset
-carries its axes as dimension labels, and `unit` and `description` as attributes, so that MATLAB, Julia and pandas read it
-without this package. A schema is a table from dataset name to `Field`; `group/*` stands for any name in a group.
+carries its axes as dimension labels, `unit` and `description` as attributes, so that MATLAB, Julia and pandas
+read it without this package. A schema is a table from dataset name to `Field`; `group/*` is any name in a group.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Network:
 
     @property
     def alpha(self) -> float:
-        """dt / tau."""
+        """Dt / tau."""
         return self.task.dt / float(self.settings["network"]["tau"])
 
 

@@ -85,6 +85,7 @@ class TrialsFile:
             yield self[start : start + size]
 
     def conditions(self) -> dict[str, np.ndarray]:
+        """Drawn variables of all trials, (n_trials,) each."""
         return {k: self.file[f"conditions/{k}"][:] for k in self.file["conditions"]}
 
 

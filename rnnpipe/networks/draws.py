@@ -37,16 +37,20 @@ class Fresh:
     def seeded(cls, seed: int, device: torch.device | str = "cpu") -> Fresh:
         """Streams that depend on one seed."""
         seeds = np.random.SeedSequence(seed).generate_state(2, np.uint64) >> np.uint64(1)
-        return cls(*(torch.Generator(device).manual_seed(int(s)) for s in seeds))
+        own, others = (torch.Generator(device).manual_seed(int(s)) for s in seeds)
+        return cls(own, others)
 
     def noise(self, t0: int, t1: int, trials: Tensor, n_units: int) -> Tensor:
+        """See `Draws`."""
         return self._normal(self._generator, t1 - t0, len(trials), n_units)
 
     def uniform(self, t0: int, t1: int, trials: Tensor) -> Tensor:
+        """See `Draws`."""
         g = self._generator
         return torch.rand(t1 - t0, len(trials), generator=g, dtype=self._dtype, device=g.device)
 
     def value_noise(self, t: Tensor, trial: Tensor, n_units: int) -> Tensor:
+        """See `Draws`."""
         return self._normal(self._value_generator, len(t), n_units)
 
     def _normal(self, generator: torch.Generator, *shape: int) -> Tensor:
@@ -60,10 +64,13 @@ class Given:
         self._noise, self._uniform, self._value_noise = noise, uniform, value_noise
 
     def noise(self, t0: int, t1: int, trials: Tensor, n_units: int) -> Tensor:
+        """See `Draws`."""
         return self._noise[t0:t1, trials]
 
     def uniform(self, t0: int, t1: int, trials: Tensor) -> Tensor:
+        """See `Draws`."""
         return self._uniform[t0:t1, trials]
 
     def value_noise(self, t: Tensor, trial: Tensor, n_units: int) -> Tensor:
+        """See `Draws`."""
         return self._value_noise[t, trial]

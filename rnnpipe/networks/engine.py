@@ -191,7 +191,9 @@ class CpuEngine:
         actions[at] = p.action
         dense["mask"][at] = 1
         dense["rewards"][at] = trials.discount[p.step] * trials.rewards[trials.phase[at], p.trial, p.action]
-        return Episode(torch.from_numpy(actions), *map(torch.from_numpy, dense.values()), record=p)
+        return Episode(
+            torch.from_numpy(actions), torch.from_numpy(dense["rewards"]), torch.from_numpy(dense["mask"]), record=p
+        )
 
     def policy_gradient(self, policy: Mapping[str, Tensor], episode: Episode, advantage: Tensor) -> Grads:
         """Gradient of -sum log pi(a_t) * advantage_t with respect to the effective weights.
@@ -267,7 +269,8 @@ class CpuEngine:
 
     def value_gradient(self, value: Mapping[str, Tensor], passed: ValuePass, d_value: Tensor) -> Grads:
         """Gradient of a loss with respect to the effective weights, given its gradient in each predicted return."""
-        v, seen = passed.record  # type: ignore[misc]
+        record: tuple[_Packed, _Follower] = passed.record  # type: ignore[assignment]
+        v, seen = record
         assert seen.keeps_gradient, "the value pass kept no gradient"
         d_out = _numpy(d_value)[v.step, v.trial][:, None]
         if "w_rec" not in value:
@@ -359,7 +362,9 @@ class _Follower:
             self.n_actions = w["w_out"].shape[1] - n_policy
             none = np.empty((0, 0), kind)
             arrays = [none, np.zeros((n_rows, n_policy + self.n_actions), kind), none, none, none, none]
-        self._v = _Packed(0, 0, p.start, p.step, p.trial, p.prev, p.action, *arrays, z=np.empty((0, 0), kind))
+        x, r, lam, gam, s, d = arrays
+        z = np.empty((0, 0), kind)
+        self._v = _Packed(0, 0, p.start, p.step, p.trial, p.prev, p.action, x, r, lam, gam, s, d, z)
 
     def run(self, p: _Packed, t0: int, t1: int) -> None:
         """Predict the steps t0 up to (not including) t1, whose rows of `p` are complete."""

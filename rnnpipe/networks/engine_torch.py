@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,7 +63,7 @@ class TorchEngine:
     def rollout(self, policy: Mapping[str, Tensor], trials: Trials, draws: Draws, gradient: bool = True) -> Episode:
         """Let the policy act on a batch of trials; see `CpuEngine.rollout`."""
         n_steps, n_trials = trials.n_steps, trials.n_trials
-        to = {"dtype": self.dtype, "device": self.device}
+        to: dict[str, Any] = {"dtype": self.dtype, "device": self.device}
         inputs = torch.from_numpy(trials.inputs).to(**to)
         phase = torch.from_numpy(trials.phase).to(self.device, torch.long)
         table = torch.from_numpy(trials.rewards).to(**to)
@@ -145,7 +146,9 @@ class TorchEngine:
         rates = record.r[:-1] if pairing == "learning" else record.r[1:]
         inputs = torch.cat([rates, acts], -1)
         if "w_rec" in value:
-            step, trial = (i.reshape(-1) for i in torch.meshgrid(torch.arange(n), torch.arange(n_trials), indexing="ij"))
+            step, trial = (
+                i.reshape(-1) for i in torch.meshgrid(torch.arange(n), torch.arange(n_trials), indexing="ij")
+            )
             noise = draws.value_noise(step, trial, len(value["x0"])).view(n, n_trials, -1) * self._value_noise_sd
             drive = inputs @ value["w_in"].T + value["b_in"]
             x = value["x0"].expand(n_trials, -1)
@@ -209,7 +212,7 @@ class TorchEngine:
             "x0": g.sum(0),
         }
 
-    def _like(self, x: Tensor) -> dict[str, object]:
+    def _like(self, x: Tensor) -> dict[str, Any]:
         return {"dtype": x.dtype, "device": x.device}
 
     def activity(self, episode: Episode, passed: ValuePass | None = None) -> dict[str, NDArray[np.floating]]:

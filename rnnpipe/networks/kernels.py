@@ -114,7 +114,11 @@ def rollout(  # type: ignore[no-untyped-def]
     slot = np.arange(n)  # place of each running trial in drive, noise and uniform
     xp, rp, qp = np.empty((n, n_units), x.dtype), np.empty((n, n_units), x.dtype), np.empty((n, n_units), x.dtype)
     up = np.empty((n, 3 * n_units), x.dtype)
-    gates, c, new = np.empty((n, 2 * n_units), x.dtype), np.empty((n, n_units), x.dtype), np.empty((n, n_units), x.dtype)
+    gates, c, new = (
+        np.empty((n, 2 * n_units), x.dtype),
+        np.empty((n, n_units), x.dtype),
+        np.empty((n, n_units), x.dtype),
+    )
     lam1, gam1, s1, d1 = np.empty_like(c), np.empty_like(c), np.empty_like(c), np.empty_like(c)
     logits = np.empty((n, n_actions), x.dtype)
     place = np.empty(n, np.int64)  # row of each running trial one step ago
@@ -198,7 +202,11 @@ def forward(  # type: ignore[no-untyped-def]
     hold the initial state.
     """
     n_units, most, first = x.shape[1], start[t0 + 1] - start[t0], start[t0]
-    xp, rp, qp = np.empty((most, n_units), x.dtype), np.empty((most, n_units), x.dtype), np.empty((most, n_units), x.dtype)
+    xp, rp, qp = (
+        np.empty((most, n_units), x.dtype),
+        np.empty((most, n_units), x.dtype),
+        np.empty((most, n_units), x.dtype),
+    )
     up = np.empty((most, 3 * n_units), x.dtype)
     gates, c, new = np.empty((most, 2 * n_units), x.dtype), np.empty_like(xp), np.empty_like(xp)
     lam1, gam1, s1, d1 = np.empty_like(c), np.empty_like(c), np.empty_like(c), np.empty_like(c)

@@ -139,7 +139,11 @@ def initial_value(
     b_out = reward_abort if settings.initial_value is None else settings.initial_value
     n_inputs = policy.n_units + n_actions
     if settings.kind == "linear":
-        values = {"w_out": torch.zeros(1, n_inputs), "b_out": torch.full((1,), b_out), "x0": torch.full((n_inputs,), 0.5)}
+        values = {
+            "w_out": torch.zeros(1, n_inputs),
+            "b_out": torch.full((1,), b_out),
+            "x0": torch.full((n_inputs,), 0.5),
+        }
         return Parameters(values), {}
     scale = settings.input_scale * np.sqrt(settings.connection_probability * policy.n_units) / n_inputs
     return initial_gated(settings, n_inputs, 1, seed, scale, b_out)

@@ -32,7 +32,5 @@ class ValueSettings(Settings):
     spectral_radius: float = setting(2.0, "initial spectral radius of each recurrent block", gt=0)
     input_scale: float = setting(1.0, "factor on the initial input weights", ge=0)
     var_rec: float = setting(0.01, "recurrent noise variance; a step's SD is sqrt(2 * tau / dt * var_rec)", ge=0)
-    initial_value: float | None = setting(
-        None, "initial bias of the readout; by default the task's reward of an abort"
-    )
+    initial_value: float | None = setting(None, "initial bias of the readout; by default the task's reward of an abort")
     fixed: list[Trained] = setting([], "parameters that are not trained, by exact name")

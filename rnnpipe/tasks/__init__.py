@@ -27,7 +27,5 @@ def task_class(name: str) -> type[Task]:
     if name not in task_names():
         raise SettingsError(f"unknown task {name!r} ({suggest(name, task_names())}).")
     module = importlib.import_module(f"{__name__}.{name}")
-    found: type[Task] = next(
-        c for c in vars(module).values() if isinstance(c, type) and c.__dict__.get("name") == name
-    )
+    found: type[Task] = next(c for c in vars(module).values() if isinstance(c, type) and c.__dict__.get("name") == name)
     return found

@@ -45,9 +45,7 @@ class Task(Settings):
     reward_correct: float = setting(1.0, "reward of a correct choice")
     reward_wrong: float = setting(0.0, "reward of a wrong choice")
     reward_abort: float = setting(-1.0, "reward of an action outside the decision period, which ends the trial")
-    reward_timeout: float | None = setting(
-        None, "reward when the last step is reached; by default that of an abort"
-    )
+    reward_timeout: float | None = setting(None, "reward when the last step is reached; by default that of an abort")
     abort_on_last_step: bool = setting(True, "end the trial at the last step, whatever the action")
     tau_reward: float | None = setting(
         None, "time constant of discounting from trial start; by default none", "ms", gt=0

@@ -56,8 +56,9 @@ def run(learner: PolicyGradient, checkpoint: Checkpoint, checkpoint_seconds: flo
                 if learner.validation_due:
                     row = learner.validate()
                     progress.report(
-                        f"update {row['update']:>6}/{limit}  trials {row['n_trials']:>8}  reward {row['mean_reward']:+.3f}"
-                        f"  decisions {row['p_decision']:.3f}  correct {row['p_correct']:.3f}"
+                        f"update {row['update']:>6}/{limit}  trials {row['n_trials']:>8}"
+                        f"  reward {row['mean_reward']:+.3f}  decisions {row['p_decision']:.3f}"
+                        f"  correct {row['p_correct']:.3f}"
                         f"  best reward {learner.best['mean_reward']:+.3f}  value error {row['value_rmse']:.3f}"
                         f"  gradient norms {row['policy_grad_norm']:.3g}, {row['value_grad_norm']:.3g}",
                         important=row["new_best"],

@@ -79,9 +79,7 @@ class PolicyGradient:
         self.policy, self.value = policy.to(device), value.to(device)
         norm = learning.max_grad_norm
         self.policy_adam = Adam(self.policy, learning.learning_rate, norm, self.masks["policy"], network.fixed)
-        self.value_adam = Adam(
-            self.value, learning.value_learning_rate, norm, self.masks["value"], value_network.fixed
-        )
+        self.value_adam = Adam(self.value, learning.value_learning_rate, norm, self.masks["value"], value_network.fixed)
         self.rng = np.random.RandomState(3 * seed)
         streams = np.random.SeedSequence(3 * seed).generate_state(3, np.uint64) >> np.uint64(1)
         self.generators = [torch.Generator(device).manual_seed(int(s)) for s in streams[:2]]
@@ -116,7 +114,7 @@ class PolicyGradient:
     def update(self) -> None:
         """One gradient step of both networks."""
         trials = self.task.sample(self.rng, self.trials_per_update)
-        draws = Fresh(*self.generators)
+        draws = Fresh(self.generators[0], self.generators[1])
         policy, value = effective(self.policy, self.masks["policy"]), effective(self.value, self.masks["value"])
         episode, passed = self.engine.rollout_with_value(policy, value, trials, draws, self._helper)
         mask, predicted = episode.mask, passed.value
@@ -154,7 +152,9 @@ class PolicyGradient:
             result = outcomes(part, episode.actions.cpu().numpy(), episode.rewards.cpu().numpy())
             return result, float(error.double().square().sum()), float(episode.mask.sum())
 
-        parts, errors, lengths = zip(*(self._pool.map if self._pool else map)(simulate, range(0, n, chunk)), strict=True)
+        parts, errors, lengths = zip(
+            *(self._pool.map if self._pool else map)(simulate, range(0, n, chunk)), strict=True
+        )
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         p_decision, p_correct = score(joined["decision"], joined["correct"])
         mean_reward = float(joined["reward"].sum(dtype=np.float64) / n)
@@ -188,7 +188,8 @@ class PolicyGradient:
 
     def state(self) -> dict[str, Any]:
         """Everything the rest of the training depends on, as tensors and plain values."""
-        kind, key, position, has_gauss, cached = self.rng.get_state(legacy=True)
+        twister: Any = self.rng.get_state(legacy=True)
+        kind, key, position, has_gauss, cached = twister
         return {
             "policy": self.policy.flat.cpu().clone(),
             "value": self.value.flat.cpu().clone(),

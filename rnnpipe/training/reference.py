@@ -82,13 +82,15 @@ def rollout(
 
 
 def log_probability(policy: Weights, trials: Trials, noise: Tensor, actions: Tensor, alpha: float) -> Tensor:
-    """log pi(a_t) of given actions by a second simulation, (n_steps, n_trials)."""
+    """Log pi(a_t) of given actions by a second simulation, (n_steps, n_trials)."""
     states = gated_states(policy, torch.from_numpy(trials.inputs).to(noise.dtype), noise, alpha)
     log_z = torch.log_softmax(readout(policy, states), -1)
     return log_z.gather(-1, actions.clamp(min=0)[..., None])[..., 0]
 
 
-def value_prediction(value: Weights, rates: Tensor, actions: Tensor, noise: Tensor, n_actions: int, alpha: float) -> Tensor:
+def value_prediction(
+    value: Weights, rates: Tensor, actions: Tensor, noise: Tensor, n_actions: int, alpha: float
+) -> Tensor:
     """Predicted return in the learning pairing: at t it has seen rates and actions up to t - 1."""
     acts = torch.nn.functional.one_hot(actions.clamp(min=0), n_actions).to(rates.dtype)
     seen = torch.cat([rates, acts], -1)
@@ -114,10 +116,10 @@ def gradients(
     leaves_p = {name: v.detach().clone().requires_grad_() for name, v in policy.items()}
     leaves_v = {name: v.detach().clone().requires_grad_() for name, v in value.items()}
     b = value_prediction(leaves_v, out.rates, out.actions, value_noise, trials.n_actions, alpha)
-    value_loss(b, out.rewards, out.mask).backward()
+    value_loss(b, out.rewards, out.mask).backward()  # type: ignore[no-untyped-call]
     factor = advantage(out.rewards, out.mask, b.detach(), credit_t0)
     log_p = log_probability(leaves_p, trials, noise, out.actions, alpha)
-    policy_loss(log_p, factor).backward()
+    policy_loss(log_p, factor).backward()  # type: ignore[no-untyped-call]
 
     def grads(leaves: dict[str, Tensor]) -> dict[str, Tensor]:
         return {k: torch.zeros_like(v) if v.grad is None else v.grad for k, v in leaves.items()}
