@@ -106,7 +106,7 @@ def test_a_linear_network() -> None:
     points = search(gated)
     np.testing.assert_allclose(points.x, [np.linalg.solve(np.eye(6) - w, np.ones(6))], atol=1e-13)
     expected = 1 + DT / TAU * (np.linalg.eigvals(w) - 1)
-    np.testing.assert_allclose(points.eigenvalues[0], expected[np.argsort(-np.abs(expected))], atol=1e-12)
+    np.testing.assert_allclose(np.sort_complex(points.eigenvalues[0]), np.sort_complex(expected), atol=1e-12)
     np.testing.assert_allclose(points.time_constants[0, 0], -DT / np.log(np.abs(expected).max()), rtol=1e-9)
     assert points.stable.all() and not points.on_kink.any()
     assert (points.radius < 1e-11).all()
@@ -173,7 +173,8 @@ def test_all_fixed_points_of_threshold_linear_graphs(name: str, seed: int) -> No
     order = np.random.default_rng(seed).permutation(n)
     gated = threshold_linear(w[np.ix_(order, order)], 1.0)
     small_step = GatedMap(gated.w_gates, gated.w_rec, gated.drive, 0.1, TAU)
-    points = search(small_step, seed, relaxation=500.0)
+    # in the tournament nothing is stable and few starts end in the region of its one fixed point
+    points = search(small_step, seed, relaxation=500.0, n_starts=1024 if n == 5 else 128)
     assert census(points) == expected
     assert np.isfinite(points.radius).all(), "all of them are certified"
     assert np.sum((-1.0) ** points.n_unstable) == 1, "the degrees of all fixed points sum to 1"
@@ -193,7 +194,7 @@ def test_a_point_of_the_flow_can_be_unstable_for_the_map() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_fixed_points_stay(seed: int) -> None:
     """Of random gated networks: the step does not move them, and small deviations go as the eigenvalues say."""
-    gated = GatedMap.of(random_policy(20, seed), np.array([1.0, 0.5, 0.5]), DT, TAU)
+    gated = GatedMap.of(random_policy(20, seed, gain=1.0), np.array([1.0, 0.5, 0.5]), DT, TAU)
     points = search(gated)
     assert len(points.x)
     np.testing.assert_allclose(gated.step(points.x), points.x, atol=1e-12 * max(1, np.abs(points.x).max()))
