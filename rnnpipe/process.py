@@ -32,17 +32,33 @@ def end_with_parent(sig: signal.Signals = signal.SIGTERM) -> None:
 def only_one(path: str | Path) -> Iterator[None]:
     """Hold an exclusive lock beside `path`; wait for another process that holds it to end.
 
-    The lock is the kernel's (flock) and goes with the process, so a stale lock file means nothing. On a file system
-    that has no locks the work goes on without one.
+    The lock is the kernel's (flock) and goes with the process, so a stale lock file means nothing. The file is removed
+    at the end. On a file system that has no locks the work goes on without one.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_name(f"{path.name}.lock"), "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another process that works on {path}", flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError as error:
-            print(f"no lock on {path} ({error.strerror}); make sure that nothing else works on it", flush=True)
-        yield
+    lock = path.with_name(f"{path.name}.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with open(lock, "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(f"waiting for another process that works on {path}", flush=True)
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError as error:
+                print(f"no lock on {path} ({error.strerror}); make sure that nothing else works on it", flush=True)
+            if not _is_at(file.fileno(), lock):
+                continue  # the one we waited for has removed the file: lock the new one
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+            return
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file is still the one at `path`."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False

@@ -10,6 +10,7 @@ import torch
 
 from rnnpipe.networks.draws import Fresh
 from rnnpipe.networks.engine import CpuEngine
+from rnnpipe.networks.engine_torch import TorchEngine
 from rnnpipe.networks.parameters import effective, initial_policy, initial_value
 from rnnpipe.networks.reference import gated_step
 from rnnpipe.networks.settings import GatedSettings, ValueSettings
@@ -285,6 +286,24 @@ def test_two_runs_with_one_seed_agree_and_another_seed_differs() -> None:
         results.append(a.policy.flat.clone())
     assert torch.equal(results[0], results[1])
     assert not torch.equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("kind", ["gated", "linear"])
+def test_the_engine_of_other_devices_learns_too(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def other(device: torch.device, *alpha_and_noise: float) -> TorchEngine:
+        return TorchEngine(*alpha_and_noise, device=device)
+
+    monkeypatch.setattr("rnnpipe.training.policy_gradient.make_engine", other)
+    a = learner(seed=102, value=ValueSettings(kind=kind), validation_trials=300)  # type: ignore[arg-type]
+    assert isinstance(a.engine, TorchEngine)
+    assert a.validate()["mean_reward"] == -1
+    start = a.policy.clone()
+    a.update()
+    np.testing.assert_allclose((a.policy["w_out"] - start["w_out"]).abs(), 0.004, rtol=1e-4)
+    assert torch.equal(a.policy["w_rec"], start["w_rec"])
+    for _ in range(49):
+        a.update()
+    assert a.validate()["mean_reward"] > 0.2
 
 
 def test_engine_is_the_compiled_one_on_the_cpu() -> None:

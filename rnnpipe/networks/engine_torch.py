@@ -160,10 +160,11 @@ class TorchEngine:
                 kept["r"].append(x.relu())
                 for name, item in (("x", x), ("lam", lam), ("gam", gam), ("s", s), ("d", d)) if gradient else ():
                     kept[name].append(item)
-            stacked = {k: torch.stack(v) if v else torch.zeros(0, n_trials, x.shape[1]) for k, v in kept.items()}
+            none = torch.zeros(0, n_trials, x.shape[1], **self._like(x))
+            stacked = {k: torch.stack(v) if v else none for k, v in kept.items()}
             own = _Dense(**stacked, inputs=inputs)
         else:
-            none = torch.zeros(0)
+            none = torch.zeros(0, **self._like(record.r))
             r = torch.cat([value["x0"].expand(1, n_trials, -1), inputs])
             own = _Dense(none, r, none, none, none, none, inputs)
         dense = torch.zeros(episode.mask.shape, dtype=self.dtype, device=self.device)
