@@ -88,14 +88,23 @@ def test_killed_at_random_points_it_ends_with_the_same_bytes(undisturbed: Path, 
             assert process.returncode == 0, output
             break
         before, deadline = written(tmp_path), time.monotonic() + 60
-        while rng.random() < 0.99 and written(tmp_path) == before and time.monotonic() < deadline:
+        while (
+            rng.random() < 0.99
+            and written(tmp_path) == before
+            and process.poll() is None
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.002)  # mostly once it has come further, sometimes before
         time.sleep(rng.uniform(0, 0.15))
         process.kill()
         process.communicate()
-        assert process.returncode == -signal.SIGKILL, "the training ended before it could be killed often enough"
+        if process.returncode == 0:  # a fast machine was done before: check it, and begin again
+            assert_same(tmp_path, undisturbed)
+            for path in tmp_path.glob("net.*"):
+                path.unlink()
+            continue
+        assert process.returncode == -signal.SIGKILL
         kills += 1
-        assert not list(tmp_path.glob("net.*")), "no result before the end"
     print(f"{kills} kills, {resumed} resumed")
     assert resumed >= N_KILLS // 2
     assert_same(tmp_path, undisturbed)
