@@ -163,7 +163,7 @@ def test_reaction_times_and_choices_in_the_table_are_those_of_the_analysis(folde
     fit = psychometric.fit(table)
     curve = of(rows, "C", "fit")
     np.testing.assert_allclose(curve["y"], fit(curve["x"]))
-    assert f"σ = {fit.sigma:.1f}" in curve["label"].iloc[0]
+    assert f"σ = {fit.sigma:.1f} % [{fit.sigma_low:.1f}, {fit.sigma_high:.1f}]" in curve["label"].iloc[0]
 
 
 def test_learning_shows_every_network_and_counts_those_at_criterion(folder: Path) -> None:

@@ -5,8 +5,10 @@ Reference: Song, Yang & Wang (2017) eLife 6:e21492, Fig. 1.
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, MultipleLocator
 
 from rnnpipe.analysis.durations import N_BINS, accuracy_by_duration
 from rnnpipe.analysis.traces import sorted_traces
@@ -98,6 +100,7 @@ def draw(table: pd.DataFrame) -> Figure:
     draw_traces(unit, table, "D", "example unit", levels)
     unit.set(xlim=UNIT_WINDOW, xticks=[-200, 0, 200, 400])
     unit.set_ylim(bottom=0)
+    unit.yaxis.set_major_locator(MaxNLocator(5))
     if len(of(table, "D")):
         unit.set_title(of(table, "D")["label"].iloc[0], fontsize=6, loc="left", pad=3)
 
@@ -105,8 +108,10 @@ def draw(table: pd.DataFrame) -> Figure:
     stimulus, choice = place(figure, 114, 11, 28, 35), place(figure, 146, 11, 14, 35)
     for axes, series, window in ((stimulus, "stimulus", STIMULUS_WINDOW), (choice, "choice", CHOICE_WINDOW)):
         draw_traces(axes, table, "E", series, levels)
-        axes.set(xlim=window, ylim=(0.5, 1.2), xlabel=axes.get_xlabel().replace("from ", "from\n"))
-    stimulus.set(xticks=[-200, 0, 200, 400, 600], yticks=[0.6, 0.8, 1.0, 1.2])
+        axes.set(xlim=window, ylim=_at_least(0.5, 1.2, of(table, "E")["y"]))
+        axes.set_xlabel(axes.get_xlabel().replace("from ", "from\n"))
+    stimulus.set_xticks([-200, 0, 200, 400, 600])
+    stimulus.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     stimulus.set_xticklabels(["", "0", "200", "400", ""])
     choice.set(xticks=[-400, -200, 0], yticks=[], ylabel="")
     choice.set_xticklabels(["\N{MINUS SIGN}400", "", "0"])
@@ -127,5 +132,15 @@ def _draw_accuracy(figure: Figure, table: pd.DataFrame) -> None:
         axes.set(xlabel=rows["x_label"].iloc[0], ylabel=rows["y_label"].iloc[0])
         handles, labels = axes.get_legend_handles_labels()
         axes.legend(handles[::-1], labels[::-1], title="Coherence", loc="lower right")
-    axes.set(xlim=(0, 1200), ylim=(0.5, 1.01), xticks=[0, 300, 600, 900, 1200], yticks=[0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
-    axes.spines["left"].set_bounds(0.5, 1.0)
+    bottom, _ = _at_least(0.5, 1.0, rows["low"])  # chance, unless the network is worse
+    axes.set(xlim=(0, 1200), ylim=(bottom, 1 + 0.02 * (1 - bottom)), xticks=[0, 300, 600, 900, 1200])
+    axes.yaxis.set_major_locator(MultipleLocator(0.1 if bottom >= 0.3 else 0.2))
+    axes.spines["left"].set_bounds(bottom, 1.0)
+
+
+def _at_least(low: float, high: float, values: pd.Series) -> tuple[float, float]:
+    """Published limits of an axis, widened to the next tenth where the values go beyond them."""
+    shown = values[values.notna()]
+    if shown.empty:
+        return low, high
+    return min(low, np.floor(10 * shown.min()) / 10), max(high, np.ceil(10 * shown.max()) / 10)

@@ -101,11 +101,9 @@ def _draw_curves(axes: Axes, table: pd.DataFrame, panel: str) -> None:
         axes.axhline(0, color=GREY, lw=0.4, ls=":", zorder=0)
         text = of(table, "A", "summary")["label"].iloc[0]
         axes.text(0.98, 0.05, text, transform=axes.transAxes, ha="right", va="bottom", linespacing=1.4)
+    drawn, targets = {}, {}
     for target in of(table, panel, "target").itertuples():
-        axes.axhline(target.y, color=TARGET, lw=0.7, ls=(0, (4, 2)), zorder=1)
-        axes.text(0.99, target.y + 0.8, target.label, transform=axes.get_yaxis_transform(), ha="right", va="bottom",
-                  color=TARGET, fontsize=6)  # fmt: skip
-    drawn = {}
+        targets[target.label] = axes.axhline(target.y, color=TARGET, lw=0.7, ls=(0, (4, 2)), zorder=1)
     met = of(table, panel, "criterion")
     styles: dict[str, dict[str, Any]] = {"other": {"color": "#b5b5b5", "lw": 0.8}, "main": {"color": INK, "lw": 1.75}}
     for role, style in styles.items():
@@ -117,6 +115,7 @@ def _draw_curves(axes: Axes, table: pd.DataFrame, panel: str) -> None:
     elif panel == "B":
         if len(met):
             (dots,) = axes.plot(met["x"], met["y"], "o", color=TARGET, ms=3.2, mec="white", mew=0.4, zorder=4)
-            drawn["criterion reached"] = dots
-        names = sorted(drawn, key=lambda name: (not name.startswith("seed"), name != "other seeds"))
-        axes.legend([drawn[name] for name in names], names, loc="lower right")
+            targets["criterion reached"] = dots
+        # the main network is drawn last, on top, and named first
+        named = dict(sorted(drawn.items(), reverse=True)) | targets
+        axes.legend(list(named.values()), list(named), loc="lower right")

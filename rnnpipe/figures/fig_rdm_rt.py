@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MultipleLocator, NullLocator
+from matplotlib.ticker import MaxNLocator, MultipleLocator, NullLocator
 
 from rnnpipe.analysis import psychometric
 from rnnpipe.analysis.chronometric import MIN_TRIALS, reaction_times
@@ -94,9 +94,10 @@ def _psychometric(table: pd.DataFrame) -> pd.DataFrame:
         parts.append(points("C", "no fit", label=fit.problem))
     else:
         x = np.linspace(levels["x"].min(), levels["x"].max(), 201)
-        half = (fit.sigma_high - fit.sigma_low) / 2
         mu = round(fit.mu, 1) + 0.0  # never -0.0
-        label = f"σ = {fit.sigma:.1f} ± {half:.1f} %\nµ = {mu:.1f} %".replace("= -", "= \N{MINUS SIGN}")
+        label = f"σ = {fit.sigma:.1f} % [{fit.sigma_low:.1f}, {fit.sigma_high:.1f}]\nµ = {mu:.1f} %".replace(
+            "= -", "= \N{MINUS SIGN}"
+        )
         parts.append(points("C", "fit", x=x, y=fit(x), label=label, **labels))
     return pd.concat(parts)
 
@@ -117,6 +118,7 @@ def draw(table: pd.DataFrame) -> Figure:
     draw_traces(unit, table, "D", "example unit", levels)
     unit.set(xlim=UNIT_WINDOW, xticks=[-200, 0, 200, 400])
     unit.set_ylim(bottom=0)
+    unit.yaxis.set_major_locator(MaxNLocator(5))
     if levels:
         unit.set_title(of(table, "D")["label"].iloc[0], fontsize=6, loc="left", pad=3)
         legends(unit, levels)
@@ -134,8 +136,9 @@ def _draw_chronometric(axes: Axes, table: pd.DataFrame) -> None:
     axes.set(xscale="log", xlim=(1, 100), xlabel="Coherence (%)", ylabel=RT_LABEL)
     axes.set_xticks([1, 10, 100], ["1", "10", "100"])
     if rows["y"].notna().any():
-        top = max(1000.0, 1.05 * float(rows["high"].max()))
-        axes.set_ylim(min(200.0, 0.95 * float(rows["low"].min())), top)
+        # the published limits, widened by whole ticks where reaction times go beyond them
+        low, high = float(rows["low"].min()), float(rows["high"].max())
+        axes.set_ylim(min(200.0, 200 * np.floor(low / 200)), max(1000.0, 200 * np.ceil(high / 200)))
         axes.yaxis.set_major_locator(MultipleLocator(200))
         axes.legend(loc="upper right")
     else:
