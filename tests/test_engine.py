@@ -36,8 +36,8 @@ def a_case(task: str = "rdm_fixed", n_trials: int = 7, kind: str = "gated", n_un
     value_settings = ValueSettings(n_units=n_units - 4, kind=kind)  # type: ignore[arg-type]
     the_task = task_class(task)()
     trials = the_task.sample(np.random.RandomState(seed), n_trials)
-    n_inputs, n_actions = trials.n_inputs, trials.n_actions
-    p, masks = initial_policy(settings, n_inputs, n_actions, seed + 1)
+    n_actions = trials.n_actions
+    p, masks = initial_policy(settings, the_task.input_names, n_actions, seed + 1)
     v, _ = initial_value(value_settings, settings, n_actions, seed + 2, -1.0)
     policy = perturbed(p, 0.1, seed)
     policy["b_out"][0] += 3.0  # mostly waits, so that trials last
@@ -208,7 +208,7 @@ def test_noise_has_the_stated_variance() -> None:
 
 
 def test_effective_weights_are_masked() -> None:
-    p, masks = initial_policy(GatedSettings(), 3, 3, 292)
+    p, masks = initial_policy(GatedSettings(), "abc", 3, 292)
     w = effective(p, masks)
     assert (w["w_rec"] != 0).sum(1).tolist() == [10] * 100
     assert (w["w_gates"] != 0).sum(1).tolist() == [10] * 200

@@ -42,7 +42,7 @@ def learner(
 
 
 def test_initial_policy_of_seed_97() -> None:
-    p, masks = initial_policy(GatedSettings(), 3, 3, 292)
+    p, masks = initial_policy(GatedSettings(), "abc", 3, 292)
     rows = [12, 23, 27, 42, 51, 67, 73, 81, 90, 99]
     assert masks["w_rec"][0].nonzero()[:, 0].tolist() == rows
     assert masks["w_gates"][0].nonzero()[:, 0].tolist() == [2, 12, 37, 40, 42, 51, 53, 82, 84, 96]
@@ -69,7 +69,7 @@ def test_initial_value_network_of_seed_97() -> None:
 
 
 def test_recurrent_blocks_have_the_spectral_radius() -> None:
-    p, masks = initial_policy(GatedSettings(n_units=40, connection_probability=0.2, spectral_radius=1.5), 4, 3, 5)
+    p, masks = initial_policy(GatedSettings(n_units=40, connection_probability=0.2, spectral_radius=1.5), "abcd", 3, 5)
     w = effective(p, masks)
     for block in (w["w_rec"], w["w_gates"][:40], w["w_gates"][40:]):
         assert torch.linalg.eigvals(block.double()).abs().max().item() == pytest.approx(1.5, rel=1e-5)

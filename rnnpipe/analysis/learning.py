@@ -28,18 +28,16 @@ def learning_curve(history: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def trials_to_criterion(history: pd.DataFrame, min_decisions: float, min_correct: float) -> float:
-    """Training trials before the first validation with enough decisions and enough of them correct.
+def trials_to_criterion(history: pd.DataFrame) -> float:
+    """Training trials before the first validation that met the task's criterion.
 
     Args:
-        history: One row a validation: `n_trials`, `p_decision`, `p_correct`.
-        min_decisions: Fraction of trials with a decision that the criterion asks for.
-        min_correct: Fraction of decisions that are correct that it asks for.
+        history: One row a validation: `n_trials`, `criterion`.
 
     Returns:
         Number of trials; infinite for a network that never got there, which keeps a median over networks right.
     """
-    passed = (history["p_decision"] >= min_decisions) & (history["p_correct"] >= min_correct)
+    passed = history["criterion"].astype(bool)
     return float(history["n_trials"][passed].min()) if passed.any() else np.inf
 
 

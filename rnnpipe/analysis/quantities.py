@@ -78,8 +78,7 @@ def fraction_at_criterion(history: pd.DataFrame) -> float:
 @quantity("history", "median")
 def trials_to_criterion(history: pd.DataFrame) -> float:
     """Training trials before the first validation that meets the criterion."""
-    attrs = history.attrs
-    return learning.trials_to_criterion(history, float(attrs["min_decisions"]), float(attrs["min_correct"]))
+    return learning.trials_to_criterion(history)
 
 
 @quantity("history", "median")

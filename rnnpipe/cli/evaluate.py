@@ -11,7 +11,7 @@ import numpy as np
 from rnnpipe.cli._options import stage
 from rnnpipe.evaluation.simulate import simulate
 from rnnpipe.io.evaluation import KIND, SCHEMA
-from rnnpipe.io.hdf5 import create, put
+from rnnpipe.io.hdf5 import create, fill, put
 from rnnpipe.io.match import check_match
 from rnnpipe.io.network import read_network
 from rnnpipe.io.trials import open_trials
@@ -78,7 +78,7 @@ def command(
                     if start == 0:
                         shape = (*values.shape[:along], trials.n_trials, *values.shape[along + 1 :])
                         put(file, name, SCHEMA, shape=shape, dtype=values.dtype)
-                    file[name][(slice(None),) * along + (slice(start, start + n),)] = values
+                    fill(file[name], (slice(None),) * along + (slice(start, start + n),), values)
                 start += n
                 progress.advance(n)
             if record_activity:

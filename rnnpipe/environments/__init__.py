@@ -13,10 +13,11 @@ import gymnasium
 
 from rnnpipe.environments.single import TrialEnv
 from rnnpipe.environments.vector import TrialVectorEnv
+from rnnpipe.tasks import task_class, task_names
 
 __all__ = ["IDS", "TrialEnv", "TrialVectorEnv"]
 
-IDS = {"rnnpipe/RDM-v0": "rdm_fixed", "rnnpipe/RDMReactionTime-v0": "rdm_rt"}
+IDS = {f"rnnpipe/{task_class(name).environment}-v0": name for name in task_names()}
 """Registered id of each task."""
 
 for _id, _task in IDS.items():

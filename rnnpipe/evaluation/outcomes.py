@@ -36,9 +36,3 @@ def outcomes(
         "reward": rewards.sum(0),
         "n_steps": n_steps,
     }
-
-
-def score(decision: NDArray[np.bool_], correct: NDArray[np.int8]) -> tuple[float, float]:
-    """Fraction of trials with a decision, and fraction of correct ones among decisions that can be judged."""
-    judged = decision & (correct >= 0)
-    return float(decision.mean()), float((correct[judged] == 1).mean()) if judged.any() else 0.0

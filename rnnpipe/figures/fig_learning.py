@@ -51,8 +51,7 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
     parts += [points("B", "target", y=100 * target, label=f"target {100 * target:g} %") for target in sorted(targets)]
     reached = []
     for seed, history in histories.items():
-        criterion = float(history.attrs["min_decisions"]), float(history.attrs["min_correct"])
-        trials = trials_to_criterion(history, *criterion)
+        trials = trials_to_criterion(history)
         if np.isfinite(trials):
             reached.append(trials)
             percent = 100 * float(history.loc[history["n_trials"] == trials, "p_correct"].iloc[0])

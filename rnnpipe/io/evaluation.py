@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from rnnpipe.io.hdf5 import Field, attributes, read
+from rnnpipe.io.hdf5 import Field, attributes, load, read
 
 KIND = "evaluation"
 SCHEMA = {
@@ -43,7 +43,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
         >>> read_table("results/evaluate/rdm_fixed/seed97.behaviour.h5")  # doctest: +SKIP
     """
     with read(path, KIND, SCHEMA) as file:
-        table = pd.DataFrame({name: column[:] for name, column in file["trials"].items()})
+        table = pd.DataFrame({name: load(column) for name, column in file["trials"].items()})
         table.attrs = attributes(file)
     return table
 

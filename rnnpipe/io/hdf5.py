@@ -19,7 +19,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from rnnpipe.errors import ArtefactError
 from rnnpipe.files import whole
@@ -120,8 +120,9 @@ def put(
     if data is not None:
         data = np.asarray(data)
         shape, dtype = data.shape, data.dtype
-        if dtype.kind == "U":
-            data, dtype = data.astype(object), h5py.string_dtype()
+        data = data.astype(object) if data.dtype.kind == "U" else data
+    if np.dtype(dtype).kind == "U":
+        dtype = h5py.string_dtype()
     assert shape is not None and len(shape) == len(field.axes), f"{name}: {shape} is not {field.axes}"
     options: dict[str, Any] = {}
     if shape and all(shape) and np.prod(shape) > 64:
@@ -133,6 +134,19 @@ def put(
     dataset.attrs["unit"] = field.unit
     dataset.attrs["description"] = field.description
     return dataset
+
+
+def fill(dataset: h5py.Dataset, where: Any, values: NDArray[Any]) -> None:
+    """Write values, text included, into a part of a dataset."""
+    dataset[where] = values.astype(object) if values.dtype.kind == "U" else values
+
+
+def load(dataset: h5py.Dataset, where: Any = ...) -> NDArray[Any]:
+    """Values of a part of a dataset; text as text."""
+    if h5py.check_string_dtype(dataset.dtype):
+        return np.asarray(dataset.asstr()[where]).astype(str)
+    values: NDArray[Any] = dataset[where]
+    return values
 
 
 def lookup(schema: Schema, name: str) -> Field:

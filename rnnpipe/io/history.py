@@ -20,6 +20,7 @@ SCHEMA = {
     "validations/p_decision": Field(_ROW, "f", "fraction of validation trials with a decision"),
     "validations/p_correct": Field(_ROW, "f", "fraction of decisions that were correct"),
     "validations/value_rmse": Field(_ROW, "f", "error of the predicted return, root mean square over valid steps"),
+    "validations/criterion": Field(_ROW, "b", "whether this validation met the task's training criterion"),
     "validations/new_best": Field(_ROW, "b", "whether this network became the best so far"),
     "validations/*": Field(_ROW, "fiub", "further measure of the validation"),
 }

@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from rnnpipe.io.hdf5 import Field, attributes, create, put, read
+from rnnpipe.io.hdf5 import Field, attributes, create, fill, load, put, read
 from rnnpipe.trials import Trials
 
 KIND = "trials"
@@ -49,7 +49,7 @@ def write_trials(
                     shape = tuple(n_trials if a == "trial" else n for a, n in zip(axes, values.shape, strict=True))
                     put(file, name, SCHEMA, shape=shape, dtype=values.dtype)
                 where = tuple(slice(start, stop) if a == "trial" else slice(None) for a in axes)
-                file[name][where] = values
+                fill(file[name], where, values)
             if start == 0:
                 file.attrs["task"], file.attrs["dt"] = batch.task, batch.dt
             start = stop
@@ -67,16 +67,16 @@ class TrialsFile:
     def __getitem__(self, rows: slice) -> Trials:
         file = self.file
 
-        def load(name: str) -> Any:
+        def part(name: str) -> Any:
             axes = SCHEMA[name.split("/")[0] + "/*" if "/" in name else name].axes
-            return file[name][tuple(rows if a == "trial" else slice(None) for a in axes)]
+            return load(file[name], tuple(rows if a == "trial" else slice(None) for a in axes))
 
         return Trials(
             task=self.attributes["task"],
             dt=float(self.attributes["dt"]),
-            **{name: load(name) for name in _FIELDS},
-            conditions={k: load(f"conditions/{k}") for k in file["conditions"]},
-            periods={k: load(f"periods/{k}") for k in file["periods"]},
+            **{name: part(name) for name in _FIELDS},
+            conditions={k: part(f"conditions/{k}") for k in file["conditions"]},
+            periods={k: part(f"periods/{k}") for k in file["periods"]},
         )
 
     def batches(self, size: int) -> Iterator[Trials]:
@@ -86,7 +86,7 @@ class TrialsFile:
 
     def conditions(self) -> dict[str, np.ndarray]:
         """Drawn variables of all trials, (n_trials,) each."""
-        return {k: self.file[f"conditions/{k}"][:] for k in self.file["conditions"]}
+        return {k: load(self.file[f"conditions/{k}"]) for k in self.file["conditions"]}
 
 
 class open_trials:

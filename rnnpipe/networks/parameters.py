@@ -6,7 +6,7 @@ weights row blocks [lambda | gamma].
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -120,11 +120,25 @@ def initial_gated(
 
 
 def initial_policy(
-    settings: GatedSettings, n_inputs: int, n_actions: int, seed: int
+    settings: GatedSettings, input_names: Sequence[str], n_actions: int, seed: int
 ) -> tuple[Parameters, dict[str, Tensor]]:
-    """Initial policy network; input weights have SD input_scale * sqrt(p * n_units) / n_inputs."""
-    scale = settings.input_scale * np.sqrt(settings.connection_probability * settings.n_units) / n_inputs
-    return initial_gated(settings, n_inputs, n_actions, seed, scale, b_out=0.0)
+    """Initial policy network; input weights have SD input_scale * sqrt(p * n_units) / n_inputs.
+
+    Inputs reach the units that `input_targets` names, in each of the three blocks; the mask of a permanent pattern is
+    `w_in`.
+    """
+    n, n_inputs = settings.n_units, len(input_names)
+    scale = settings.input_scale * np.sqrt(settings.connection_probability * n) / n_inputs
+    parameters, masks = initial_gated(settings, n_inputs, n_actions, seed, scale, b_out=0.0)
+    pattern = torch.ones(3, n, n_inputs)
+    for name, (first, end) in settings.input_targets.items():
+        column = pattern[:, :, input_names.index(name)]
+        column[:, :first] = column[:, end:] = 0
+    pattern = pattern.view(3 * n, n_inputs)
+    parameters["w_in"].mul_(pattern)
+    if settings.input_targets and settings.input_targets_permanent:
+        masks["w_in"] = pattern
+    return parameters, masks
 
 
 def initial_value(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -38,12 +38,14 @@ class Task(Settings):
     validation_trials: ClassVar[int]
     stimulus_onset: ClassVar[str] = "stimulus"
     """Period whose onset reaction times are measured from."""
+    environment: ClassVar[str]
+    """Name under which it is a gymnasium environment: `rnnpipe/<name>-v0`."""
+    random_rewards: ClassVar[bool] = False
+    """Whether the reward of a choice is drawn, so that the correct choice earns the most on average only."""
 
     dt: float = setting(10.0, "time step", "ms", gt=0)
     tmax: float = setting(2750.0, "longest duration of a trial", "ms", gt=0)
     var_in: float = setting(0.01, "input noise variance; a step's SD is sqrt(2 * 100 ms / dt * var_in)", ge=0)
-    reward_correct: float = setting(1.0, "reward of a correct choice")
-    reward_wrong: float = setting(0.0, "reward of a wrong choice")
     reward_abort: float = setting(-1.0, "reward of an action outside the decision period, which ends the trial")
     reward_timeout: float | None = setting(None, "reward when the last step is reached; by default that of an abort")
     abort_on_last_step: bool = setting(True, "end the trial at the last step, whatever the action")
@@ -83,6 +85,33 @@ class Task(Settings):
     def judge(self, conditions: Conditions) -> tuple[NDArray[np.floating[Any]], NDArray[np.int8]]:
         """Reward of each action as a choice and its correctness (1, 0, or -1), (n_trials, n_actions) each."""
         raise NotImplementedError
+
+    def offered(self, conditions: Conditions) -> NDArray[np.bool_] | None:
+        """Which actions are choices in the decision period, (n_trials, n_actions); None where all but waiting are.
+
+        Taking one that is not offered ends the trial as an abort does and counts as no decision.
+        """
+        return None
+
+    def performance(self, table: Mapping[str, NDArray[Any]]) -> dict[str, float]:
+        """Measures of a batch of trials that training criteria are about.
+
+        Args:
+            table: Outcomes and conditions of the trials, (n_trials,) each: `decision`, `correct`, `choice`, ...
+
+        Returns:
+            `p_decision`, the fraction of trials with a decision, and `p_correct`, the fraction of correct ones among
+            the decisions that can be judged (0 if there is none); a task may add others.
+        """
+        decision, correct = table["decision"], table["correct"]
+        judged = decision & (correct >= 0)
+        p_correct = float((correct[judged] == 1).mean()) if judged.any() else 0.0
+        return {"p_decision": float(decision.mean()), "p_correct": p_correct}
+
+    def criterion(self, performance: Mapping[str, float]) -> bool:
+        """Whether a performance ends training."""
+        enough = performance["p_decision"] >= self.min_decisions and performance["p_correct"] >= self.min_correct
+        return bool(enough)
 
     def shortest_periods(self) -> dict[str, float]:
         """Shortest possible duration of each period that is a setting, ms."""
@@ -151,6 +180,10 @@ class Task(Settings):
         value, correct = self.judge(drawn)
         rewards[DECISION] = np.where(waits, 0.0, value)
         stops[DECISION] = choices[DECISION] = ~waits
+        offered = self.offered(drawn)
+        if offered is not None:
+            choices[DECISION] &= offered
+            rewards[DECISION][stops[DECISION] & ~offered] = self.reward_abort
         timeout = self.reward_abort if self.reward_timeout is None else self.reward_timeout
         rewards[TIMEOUT], stops[TIMEOUT] = timeout, True
 
@@ -169,3 +202,47 @@ class Task(Settings):
             periods=periods,
             conditions=drawn,
         )
+
+    def add_noisy(
+        self,
+        inputs: NDArray[np.float32],
+        during: NDArray[np.bool_],
+        channels: Sequence[tuple[ArrayLike, ArrayLike]],
+        rng: Rng,
+    ) -> None:
+        """Write signals with independent Gaussian noise of SD `sigma_step` per step into the inputs.
+
+        Args:
+            inputs: Written to, (n_steps, n_trials, n_inputs).
+            during: Where the signals are on, (n_steps, n_trials).
+            channels: Index of the input and level of each signal, each a scalar or (n_trials,); their noise is drawn
+                in this order.
+            rng: Generator of the noise.
+        """
+        t, i = np.nonzero(during)
+        noise = self.sigma_step * rng.standard_normal((len(channels), len(i)))
+        for (channel, level), q in zip(channels, noise, strict=True):
+            where, mean = (np.broadcast_to(x, during.shape[1])[i] for x in (channel, level))
+            inputs[t, i, where] = mean + q
+
+
+class Discrimination(Task):
+    """A task in which each choice is right or wrong."""
+
+    reward_correct: float = setting(1.0, "reward of a correct choice")
+    reward_wrong: float = setting(0.0, "reward of a wrong choice")
+
+    def answer(self, conditions: Conditions) -> NDArray[Any]:
+        """The action that is the correct choice, (n_trials,)."""
+        raise NotImplementedError
+
+    def judge(self, conditions: Conditions) -> tuple[NDArray[np.floating[Any]], NDArray[np.int8]]:
+        actions = np.arange(len(self.action_names))
+        right = self.answer(conditions)[:, None] == actions
+        correct = np.where(actions == FIXATE, -1, right).astype(np.int8)
+        return np.where(right, self.reward_correct, self.reward_wrong), correct
+
+
+def evidence(side: ArrayLike, coherence: ArrayLike) -> NDArray[np.float64]:
+    """Level of the channel of `side` (+1 or -1) for a signed coherence in percent: (1 + side * coherence / 100) / 2."""
+    return (1 + np.asarray(side) * np.asarray(coherence) / 100) / 2

@@ -35,13 +35,43 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Uniform:
+    """Uniform on [low, high), then floored to a multiple of `step` (not floored if it is 0)."""
+
+    low: float
+    high: float
+    step: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"nothing lies between {self.low:g} and {self.high:g}; the first must be smaller")
+
+    def __call__(self, rng: Rng, n: int) -> NDArray[np.float64]:
+        x = rng.uniform(self.low, self.high, n)
+        return np.floor(x / self.step + 1e-9) * self.step if self.step else x
+
+
+@dataclass(frozen=True)
+class If:
+    """Drawn only where another variable, drawn before, is true; `otherwise` elsewhere."""
+
+    given: str
+    draw: Draw
+    otherwise: float
+
+    def __call__(self, rng: Rng, n: int) -> NDArray[Any]:
+        return self.draw(rng, n)
+
+
+@dataclass(frozen=True)
 class TruncatedExponential:
-    """Exponential of a mean (ms) kept within [low, high), then floored to a multiple of dt."""
+    """Exponential of a mean (ms) kept within [low, high), floored to a multiple of dt, plus a constant offset."""
 
     mean: float
     low: float
     high: float
     dt: float
+    offset: float = 0.0
 
     def __post_init__(self) -> None:
         # rejection would draw for ever where hardly anything is kept
@@ -55,7 +85,7 @@ class TruncatedExponential:
         x = np.full(n, np.nan)
         while (outside := ~((self.low <= x) & (x < self.high))).any():
             x[outside] = rng.exponential(self.mean, outside.sum())
-        return np.floor(x / self.dt + 1e-9) * self.dt
+        return self.offset + np.floor(x / self.dt + 1e-9) * self.dt
 
 
 def draw(
@@ -77,10 +107,23 @@ def draw(
     free = {k: v for k, v in variables.items() if k not in forced}
     if isinstance(rng, np.random.RandomState):
         drawn: dict[str, Any] = {k: [] for k in free}
-        for _ in range(n):
+        for i in range(n):
             for name, variable in free.items():
+                if isinstance(variable, If):
+                    given = (
+                        np.broadcast_to(forced[variable.given], n)[i]
+                        if variable.given in forced
+                        else (drawn[variable.given][-1][0])
+                    )
+                    if not given:
+                        drawn[name].append(np.array([variable.otherwise]))
+                        continue
                 drawn[name].append(variable(rng, 1))
         drawn = {k: np.concatenate(v) if v else free[k](rng, 0) for k, v in drawn.items()}
     else:
         drawn = {name: variable(rng, n) for name, variable in free.items()}
-    return {k: drawn[k] if k in drawn else np.broadcast_to(forced[k], n).copy() for k in variables}
+    result = {k: drawn[k] if k in drawn else np.broadcast_to(forced[k], n).copy() for k in variables}
+    for name, variable in free.items():
+        if isinstance(variable, If):
+            result[name] = np.where(result[variable.given], result[name], variable.otherwise)
+    return result

@@ -24,6 +24,7 @@ class RDMFixed(Motion):
 
     name: ClassVar[str] = "rdm_fixed"
     reference: ClassVar[str] = "Song, Yang & Wang (2017) eLife 6:e21492"
+    environment: ClassVar[str] = "RDM"
     trials_per_update: ClassVar[int] = 10
     validation_trials: ClassVar[int] = 1000
 

@@ -24,6 +24,7 @@ class RDMReactionTime(Motion):
 
     name: ClassVar[str] = "rdm_rt"
     reference: ClassVar[str] = "Song, Yang & Wang (2017) eLife 6:e21492"
+    environment: ClassVar[str] = "RDMReactionTime"
     trials_per_update: ClassVar[int] = 12
     validation_trials: ClassVar[int] = 1200
 

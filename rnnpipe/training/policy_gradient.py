@@ -16,12 +16,12 @@ import numpy as np
 import torch
 
 from rnnpipe.errors import SettingsError
-from rnnpipe.evaluation.outcomes import outcomes, score
+from rnnpipe.evaluation.outcomes import outcomes
 from rnnpipe.networks.draws import Fresh
 from rnnpipe.networks.engine import Episode, ValuePass, batch_size
 from rnnpipe.networks.engines import make_engine, thread_pool
 from rnnpipe.networks.parameters import Parameters, effective, initial_policy, initial_value
-from rnnpipe.networks.settings import GatedSettings, ValueSettings
+from rnnpipe.networks.settings import GatedSettings, ValueSettings, check_inputs
 from rnnpipe.tasks._base import Task
 from rnnpipe.training.adam import Adam
 from rnnpipe.training.objective import advantage, returns
@@ -54,7 +54,7 @@ class PolicyGradient:
         threads: int = 1,
     ) -> None:
         self.task, self.learning, self.device = task, learning, device
-        n_inputs, n_actions = len(task.input_names), len(task.action_names)
+        n_actions = len(task.action_names)
         self.trials_per_update = learning.trials_per_update or task.trials_per_update
         self.validation_trials = learning.validation_trials or task.validation_trials
         if task.dt > network.tau:
@@ -70,7 +70,8 @@ class PolicyGradient:
         )
         self._pool = thread_pool(threads) if threads > 1 else None
         self._helper = thread_pool(1) if threads > 1 else None
-        policy, policy_masks = initial_policy(network, n_inputs, n_actions, 3 * seed + 1)
+        check_inputs(network, task.input_names)
+        policy, policy_masks = initial_policy(network, task.input_names, n_actions, 3 * seed + 1)
         value, value_masks = initial_value(value_network, network, n_actions, 3 * seed + 2, task.reward_abort)
         self.masks = {
             "policy": {k: m.to(device) for k, m in policy_masks.items()},
@@ -156,16 +157,16 @@ class PolicyGradient:
             *(self._pool.map if self._pool else map)(simulate, range(0, n, chunk)), strict=True
         )
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        p_decision, p_correct = score(joined["decision"], joined["correct"])
+        performance = self.task.performance(joined | trials.conditions)
         mean_reward = float(joined["reward"].sum(dtype=np.float64) / n)
-        self.reached_criterion = p_decision >= self.task.min_decisions and p_correct >= self.task.min_correct
+        self.reached_criterion = self.task.criterion(performance)
         norms = torch.stack(self._norms).cpu().numpy() if self._norms else np.zeros((1, 2), np.float32)
         row = {
             "update": self.n_updates,
             "n_trials": self.n_trials,
             "mean_reward": mean_reward,
-            "p_decision": p_decision,
-            "p_correct": p_correct,
+            **performance,
+            "criterion": self.reached_criterion,
             "value_rmse": math.sqrt(sum(errors) / sum(lengths)),
             "policy_grad_norm": float(np.median(norms[:, 0])),
             "value_grad_norm": float(np.median(norms[:, 1])),
@@ -176,7 +177,7 @@ class PolicyGradient:
         self._norms.clear()
         self.history.append(row)
         if row["new_best"]:
-            self.best = {k: row[k] for k in ("update", "n_trials", "mean_reward", "p_decision", "p_correct")}
+            self.best = {k: row[k] for k in ("update", "n_trials", "mean_reward", *performance)}
             self.best_policy, self.best_value = self.policy.clone(), self.value.clone()
         return row
 
