@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from rnnpipe.settings import Settings, setting
+from rnnpipe.errors import SettingsError
+from rnnpipe.settings import Settings, setting, suggest
 from rnnpipe.tasks._base import Task
 from rnnpipe.trials import Trials
 
@@ -19,6 +21,24 @@ class DatasetSettings(Settings):
 
     trials_per_condition: int = setting(100, "trials of every combination of conditions", "trials", gt=0)
     seed: int = setting(1, "seed of the trials", ge=0)
+    conditions: dict[str, float | bool | str] = setting(
+        {}, "variables of the task that are fixed, by name, such as a duration that is drawn otherwise"
+    )
+
+
+def check_conditions(task: Task, settings: DatasetSettings) -> None:
+    """Check that what is fixed are variables of the task that its factorial does not run through.
+
+    Raises:
+        SettingsError: One is not.
+    """
+    for name in settings.conditions:
+        if name not in task.variables():
+            raise SettingsError(
+                f"conditions: task {task.name} has no variable {name!r} ({suggest(name, task.variables())})."
+            )
+        if name in task.factors:
+            raise SettingsError(f"conditions: {name!r} is a factor, of which a data set holds every value.")
 
 
 def n_trials(task: Task, settings: DatasetSettings) -> int:
@@ -33,10 +53,12 @@ def blocks(task: Task, settings: DatasetSettings) -> Iterator[Trials]:
     variables that are no factors (durations) are drawn. Block b draws from a generator of its own, seeded by
     (seed, b).
     """
+    check_conditions(task, settings)
     factorial = task.factorial()
     total = n_trials(task, settings)
     for block, start in enumerate(range(0, total, BLOCK)):
         rows = np.arange(start, min(start + BLOCK, total)) % len(factorial)
-        conditions = {name: np.array([row[name] for row in factorial])[rows] for name in task.factors}
+        conditions: dict[str, ArrayLike] = dict(settings.conditions)
+        conditions |= {name: np.array([row[name] for row in factorial])[rows] for name in task.factors}
         rng = np.random.default_rng(np.random.SeedSequence([settings.seed, block]))
         yield task.sample(rng, len(rows), **conditions)

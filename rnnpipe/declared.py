@@ -37,5 +37,6 @@ def figure_settings(module: str) -> list[str]:
 @cache
 def quantities() -> list[str]:
     """Names of the quantities that claims can be about: functions decorated with `quantity`."""
-    functions = [n for n in _module(_HERE / "analysis" / "quantities.py").body if isinstance(n, ast.FunctionDef)]
+    modules = map(_module, sorted((_HERE / "analysis" / "quantities").glob("[!_]*.py")))
+    functions = [n for module in modules for n in module.body if isinstance(n, ast.FunctionDef)]
     return [f.name for f in functions if any(ast.unparse(d).startswith("quantity(") for d in f.decorator_list)]

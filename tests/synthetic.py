@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from rnnpipe.dataset import DatasetSettings, blocks
-from rnnpipe.evaluation.outcomes import outcomes
+from rnnpipe.evaluation.simulate import trial_table
 from rnnpipe.io.evaluation import KIND, SCHEMA
 from rnnpipe.io.hdf5 import create, put
 from rnnpipe.io.history import write_history
@@ -49,13 +49,7 @@ def observe(trials: Trials, task: Task, rng: np.random.Generator) -> tuple[dict[
     for k in range(n_steps):
         now = actions[k] >= 0
         rewards[k, now] = trials.reward(k, np.maximum(actions[k], 0))[now]
-    outcome = outcomes(trials, actions, rewards)
-    choice_step = outcome.pop("choice_step")
-    time = np.where(choice_step < 0, np.nan, choice_step * task.dt)
-    table = {**trials.conditions, **outcome, "choice_time": time}
-    table["reaction_time"] = time - trials.periods["stimulus"][:, 0] * task.dt
-    for name, edges in trials.periods.items():
-        table[f"{name}_on"], table[f"{name}_off"] = (edges[:, k] * task.dt for k in (0, 1))
+    table = table_of(trials, task, actions, rewards)
     mask = actions >= 0
     drive = np.tanh(evidence / 12)
     rates = np.maximum(1.0 + PREFERENCES * drive[..., None] + 0.1 * rng.standard_normal((n_steps, n, N_UNITS)), 0)
@@ -82,16 +76,38 @@ def write_evaluation(
     arrays["time"] = batches[0][1]["time"]
     if change is not None:
         change(columns)
-    settings = {"task": {"name": task.name}, "network": {"n_units": N_UNITS}, "value_network": {"n_units": 100}}
+    return write_arrays(path, task, columns, arrays if activity else {}, seed)
+
+
+def write_arrays(
+    path: Path, task: Task, columns: dict[str, Any], activity: dict[str, Any], seed: int = 1, **settings: Any
+) -> pd.DataFrame:
+    """Write a trial table and activity (time, trial, ...) of any task as an evaluation. Returns the table."""
+    everything = {
+        "task": {"name": task.name, **task.model_dump(mode="json")},
+        "network": {"n_units": N_UNITS},
+        "value_network": {"n_units": 100},
+        **settings,
+    }
     attributes = {"task": task.name, "dt": task.dt, "seed": seed}
-    with create(path, KIND, settings, {"stage": "evaluate"}, **attributes) as file:
+    with create(path, KIND, everything, {"stage": "evaluate"}, **attributes) as file:
         for name, values in columns.items():
             put(file, f"trials/{name}", SCHEMA, values)
-        for name, values in arrays.items() if activity else ():
+        for name, values in activity.items():
             put(file, f"activity/{name}", SCHEMA, values)
     table = pd.DataFrame(columns)
-    table.attrs = attributes
+    table.attrs = {**attributes, "settings": everything}
     return table
+
+
+def table_of(trials: Trials, task: Task, actions: Any, rewards: Any | None = None) -> dict[str, Any]:
+    """Columns of the trial table for actions (n_steps, n_trials), -1 after the end, by the rules of the pipeline."""
+    if rewards is None:
+        rewards = np.zeros(actions.shape)
+        for k in range(len(actions)):
+            now = actions[k] >= 0
+            rewards[k, now] = trials.reward(k, np.maximum(actions[k], 0))[now]
+    return trial_table(trials, task, actions, rewards)
 
 
 def write_learning(
@@ -115,6 +131,7 @@ def write_learning(
             "p_decision": float(p_decision[j]),
             "p_correct": float(p_correct[j]),
             "value_rmse": 0.3,
+            "criterion": j == stop,
             "new_best": bool(best[j]),
         }
         for j in range(n)

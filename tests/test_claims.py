@@ -2,8 +2,10 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from synthetic import write_evaluation, write_learning
 from rnnpipe.analysis.claim import Claim
 from rnnpipe.analysis.claims import COLUMNS, as_markdown, row, verdict
 from rnnpipe.analysis.quantities import QUANTITIES
+from rnnpipe.analysis.recording import Recording
 from rnnpipe.cli.main import main
 from rnnpipe.io.evaluation import read_table
 from rnnpipe.io.history import read_history
@@ -48,15 +51,16 @@ def test_quantities_of_behaviour(files: Path) -> None:
     assert 150 < QUANTITIES["rt_shortest"].measure(rt) < QUANTITIES["rt_longest"].measure(rt) < 1500
 
 
-def test_value_difference_finds_a_network_that_values_left_more(files: Path) -> None:
-    from rnnpipe.analysis.quantities import Recording
-    from rnnpipe.io.evaluation import read_activity
-
-    table, activity = read_table(files / "fixed.h5"), read_activity(files / "fixed.h5", "time", "mask", "value")
+def test_value_difference_finds_a_network_that_values_left_more(files: Path, tmp_path: Path) -> None:
     measure = QUANTITIES["value_left_right_difference"].measure
-    assert measure(Recording(table, activity)) < 0.02
-    biased = activity["value"] + np.where(table["choice"] == 1, 0.1, 0).astype(np.float32) * activity["mask"]
-    assert measure(Recording(table, {**activity, "value": biased})) == pytest.approx(0.1, abs=0.02)
+    assert measure(Recording(files / "fixed.h5")) < 0.02
+    biased = tmp_path / "biased.h5"
+    shutil.copy(files / "fixed.h5", biased)
+    left = read_table(biased)["choice"].to_numpy() == 1
+    with h5py.File(biased, "r+") as file:
+        value = file["activity/value"]
+        value[:] = value[:] + np.where(left, 0.1, 0).astype(np.float32) * file["activity/mask"][:]
+    assert measure(Recording(biased)) == pytest.approx(0.1, abs=0.02)
 
 
 @pytest.mark.parametrize(

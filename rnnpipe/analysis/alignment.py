@@ -15,7 +15,7 @@ class Aligned:
 
     lags: NDArray[np.float64]
     """Time from the event, ms, (n_lags,)."""
-    values: NDArray[np.float64]
+    values: NDArray[np.floating[Any]]
     """Activity, (n_lags, n_trials, ...); 0 where not valid."""
     valid: NDArray[np.bool_]
     """Whether something was recorded, (n_lags, n_trials)."""
@@ -32,7 +32,8 @@ class Aligned:
     def mean(self, min_trials: int = 1) -> NDArray[np.float64]:
         """Mean over trials, (n_lags, ...); NaN where fewer than `min_trials` contribute."""
         n = _column(self.counts(), self.values.ndim - 1)
-        mean: NDArray[np.float64] = self.values.sum(axis=1) / np.where(n >= max(min_trials, 1), n, np.nan)
+        total = self.values.sum(axis=1, dtype=np.float64)
+        mean: NDArray[np.float64] = total / np.where(n >= max(min_trials, 1), n, np.nan)
         return mean
 
     def sem(self, min_trials: int = 2) -> NDArray[np.float64]:
@@ -46,12 +47,17 @@ class Aligned:
     def trial_means(self) -> NDArray[np.float64]:
         """Mean over the lags of each trial, (n_trials, ...); NaN for a trial with nothing recorded."""
         n = _column(self.valid.sum(axis=0), self.values.ndim - 1)
-        mean: NDArray[np.float64] = self.values.sum(axis=0) / np.where(n > 0, n, np.nan)
+        mean: NDArray[np.float64] = self.values.sum(axis=0, dtype=np.float64) / np.where(n > 0, n, np.nan)
         return mean
 
 
 def align(
-    values: NDArray[Any], mask: NDArray[np.bool_], time: ArrayLike, event: ArrayLike, window: tuple[float, float]
+    values: NDArray[Any],
+    mask: NDArray[np.bool_],
+    time: ArrayLike,
+    event: ArrayLike,
+    window: tuple[float, float],
+    every: float | None = None,
 ) -> Aligned:
     """Cut a window around an event out of every trial.
 
@@ -66,11 +72,14 @@ def align(
         event: Time of the event in each trial, ms, (n_trials,); a trial with NaN contributes nothing. Where activity
             was saved more coarsely than simulated, the saved step nearest to the event is lag 0.
         window: First and last lag, ms, both included.
+        every: Distance between lags, ms, multiples of which are kept (lag 0 among them); by default every saved step.
     """
     time, event = np.asarray(time, dtype=float), np.asarray(event, dtype=float)
     n_steps, n_trials = mask.shape
     step = time[1] - time[0] if n_steps > 1 else 1.0
-    offsets = np.arange(int(np.ceil(window[0] / step - 1e-9)), int(np.floor(window[1] / step + 1e-9)) + 1)
+    stride = 1 if every is None else max(1, round(every / step))
+    first, last = np.ceil(window[0] / step / stride - 1e-9), np.floor(window[1] / step / stride + 1e-9)
+    offsets = stride * np.arange(int(first), int(last) + 1)
     happened = np.isfinite(event)
     origin = np.floor((np.where(happened, event, 0.0) - time[0]) / step + 0.5).astype(int)
     k = offsets[:, None] + origin

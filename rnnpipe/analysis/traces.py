@@ -25,27 +25,36 @@ def by_coherence_and_choice(table: pd.DataFrame) -> Iterator[tuple[float, str, N
             yield float(level), side, np.flatnonzero((coherence == level) & (choice == code))
 
 
-def sorted_traces(aligned: Aligned, table: pd.DataFrame, min_trials: int = MIN_TRIALS) -> pd.DataFrame:
-    """Mean trace of each coherence and choice.
+def grouped_traces(aligned: Aligned, labels: pd.DataFrame, min_trials: int = MIN_TRIALS) -> pd.DataFrame:
+    """Mean trace of each group of trials.
 
     Args:
         aligned: One unit or the value, (n_lags, n_trials).
-        table: The same trials: `coherence` (percent) and `choice`.
+        labels: What the same trials are grouped by, one column or more, one row a trial; a trial with a missing label
+            belongs to no group.
         min_trials: A lag at which fewer trials were still going on is left out.
 
     Returns:
-        One row a lag and group: `coherence`, `choice` ("left", "right"), `lag` (ms), `mean`, `sem`, `n`.
+        One row a lag and group, groups in the order of their labels: the columns of `labels`, `lag` (ms), `mean`,
+        `sem`, `n`.
     """
-    parts = []
-    for coherence, side, trials in by_coherence_and_choice(table):
-        group = aligned[trials]
+    columns, parts = list(labels.columns), []
+    for key, members in labels.reset_index(drop=True).groupby(columns, sort=True):
+        group = aligned[members.index.to_numpy()]
         part = pd.DataFrame({"lag": group.lags, "mean": group.mean(min_trials), "sem": group.sem(min_trials)})
         part["n"] = group.counts()
-        part.insert(0, "coherence", coherence)
-        part.insert(1, "choice", side)
+        for i, (name, value) in enumerate(zip(columns, key, strict=True)):
+            part.insert(i, name, value)
         parts.append(part[part["mean"].notna()])
-    columns = ["coherence", "choice", "lag", "mean", "sem", "n"]
-    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    names = [*columns, "lag", "mean", "sem", "n"]
+    return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
+
+
+def sorted_traces(aligned: Aligned, table: pd.DataFrame, min_trials: int = MIN_TRIALS) -> pd.DataFrame:
+    """Mean trace of each `coherence` (percent) and `choice` ("left", "right"); see `grouped_traces`."""
+    choice = table["choice"].map({code: side for side, code in SIDES.items()})
+    labels = pd.DataFrame({"coherence": table["coherence"].astype(float), "choice": choice})
+    return grouped_traces(aligned, labels, min_trials)
 
 
 def left_right_difference(aligned: Aligned, table: pd.DataFrame, min_trials: int = MIN_TRIALS) -> pd.DataFrame:

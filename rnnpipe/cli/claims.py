@@ -12,10 +12,11 @@ import pandas as pd
 
 from rnnpipe.analysis.claim import HISTORY, Claim
 from rnnpipe.analysis.claims import COLUMNS, as_markdown, row
-from rnnpipe.analysis.quantities import QUANTITIES, Quantity, Recording
+from rnnpipe.analysis.quantities import QUANTITIES, Quantity
+from rnnpipe.analysis.recording import Recording
 from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.files import whole
-from rnnpipe.io.evaluation import read_activity, read_table
+from rnnpipe.io.evaluation import read_table
 from rnnpipe.io.history import read_history
 from rnnpipe.settings import parse, suggest
 from rnnpipe.yaml_file import read_mapping
@@ -112,7 +113,7 @@ class Reader:
         self._read: dict[tuple[Path, str], Any] = {}
 
     def __call__(self, path: Path, reads: str) -> Any:
-        """The file as a quantity wants it: a history, a trial table, or a recording of values."""
+        """The file as a quantity wants it: a history, a trial table, or a recording of activity."""
         key = path, reads
         if key not in self._read:
             if reads == "history":
@@ -120,7 +121,7 @@ class Reader:
             elif reads == "table":
                 self._read[key] = read_table(path)
             else:
-                self._read[key] = Recording(self(path, "table"), read_activity(path, "time", "mask", "value"))
+                self._read[key] = Recording(path)
         return self._read[key]
 
 

@@ -16,10 +16,11 @@ from rnnpipe.analysis.chronometric import MIN_TRIALS, reaction_times
 from rnnpipe.analysis.traces import sorted_traces
 from rnnpipe.figures import Inputs
 from rnnpipe.figures.motion import UNIT_PANEL_LABEL, Activity, motion_table, only, unit_label
-from rnnpipe.figures.schematic import draw_schematic, schematic, task_of
+from rnnpipe.figures.schematic import draw_schematic, schematic
 from rnnpipe.figures.source_data import assemble, of, points
 from rnnpipe.figures.style import GREY, INK, new_figure, note, panel_letter, place, styled
 from rnnpipe.figures.traces import draw_traces, legends, trace_points
+from rnnpipe.io.evaluation import task_of
 from rnnpipe.settings import Settings, setting
 
 NEEDS = {

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from rnnpipe.errors import ArtefactError
 from rnnpipe.figures.source_data import of, points
 from rnnpipe.figures.style import GREY, INK, PERIOD_COLOURS
-from rnnpipe.settings import parse
-from rnnpipe.tasks import task_class
 from rnnpipe.tasks._base import Task
 from rnnpipe.tasks._draws import TruncatedExponential
 
 LEFTWARD = -1
 COLOURS = {"fixation": INK, "left": "#0072b2", "right": "#b8860b"}
 NAMES = {"fixation": "Fixation cue", "left": "Evidence, left", "right": "Evidence, right"}
-
-
-def task_of(attributes: Mapping[str, Any], path: object) -> Task:
-    """The task of an artefact, rebuilt from the settings it carries.
-
-    Raises:
-        ArtefactError: The file does not name its task.
-    """
-    settings = dict(attributes.get("settings", {}).get("task", {}))
-    name = settings.pop("name", attributes.get("task"))
-    if not isinstance(name, str):
-        raise ArtefactError(f"{path}: does not say which task it is of; make it again.")
-    return parse(task_class(name), settings, f"{path}: settings of the task")
 
 
 def schematic(panel: str, task: Task, shown: float, seed: int) -> pd.DataFrame:

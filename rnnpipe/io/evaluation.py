@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from rnnpipe.errors import ArtefactError
 from rnnpipe.io.hdf5 import Field, attributes, load, read
+from rnnpipe.settings import parse
+from rnnpipe.tasks import task_class
+from rnnpipe.tasks._base import Task
 
 KIND = "evaluation"
 SCHEMA = {
@@ -36,6 +41,19 @@ SCHEMA = {
 }
 
 
+def task_of(attributes: Mapping[str, Any], path: object) -> Task:
+    """The task of an artefact, rebuilt from the settings it carries.
+
+    Raises:
+        ArtefactError: The file does not name its task.
+    """
+    settings = dict(attributes.get("settings", {}).get("task", {}))
+    name = settings.pop("name", attributes.get("task"))
+    if not isinstance(name, str):
+        raise ArtefactError(f"{path}: does not say which task it is of; make it again.")
+    return parse(task_class(name), settings, f"{path}: settings of the task")
+
+
 def read_table(path: str | Path) -> pd.DataFrame:
     """The trial table of an evaluation as a DataFrame, one row a trial; `.attrs` holds the file's attributes.
 
@@ -50,8 +68,6 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
 def read_activity(path: str | Path, *names: str) -> dict[str, Any]:
     """Arrays of the activity group, (time, trial, ...), by name; all of them if no name is given."""
-    from rnnpipe.errors import ArtefactError
-
     with read(path, KIND, SCHEMA) as file:
         if "activity" not in file:
             raise ArtefactError(f"{path}: holds no activity; evaluate the network with --record_activity.")

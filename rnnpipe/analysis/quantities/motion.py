@@ -1,0 +1,54 @@
+"""Quantities of motion discrimination."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from rnnpipe.analysis import chronometric, psychometric
+from rnnpipe.analysis.quantities._registry import quantity
+from rnnpipe.analysis.recording import Recording
+from rnnpipe.analysis.traces import left_right_difference
+
+VALUE_WINDOW = (300.0, 600.0)
+"""Lags after stimulus onset (ms) at which values of left and right trials are compared."""
+
+
+@quantity("table", "median")
+def psychometric_sigma(table: pd.DataFrame) -> float:
+    """Width of the cumulative Gaussian fitted to the psychometric function by least squares."""
+    return psychometric.fit(table).sigma
+
+
+@quantity("table", "median")
+def psychometric_bias(table: pd.DataFrame) -> float:
+    """Mean of the cumulative Gaussian fitted to the psychometric function by least squares."""
+    return psychometric.fit(table).mu
+
+
+@quantity("table", "mean")
+def rt_falls_with_coherence(table: pd.DataFrame) -> float:
+    """Fraction of networks whose correct reaction times fall strictly with coherence, within 150-1500 ms."""
+    falls = chronometric.falls_with_coherence(table)
+    return np.nan if falls is None else float(falls)
+
+
+@quantity("table", "median")
+def rt_shortest(table: pd.DataFrame) -> float:
+    """Shortest mean correct reaction time over the coherences above zero."""
+    means = chronometric.correct_means(table)
+    return float(means.min()) if len(means) else np.nan
+
+
+@quantity("table", "median")
+def rt_longest(table: pd.DataFrame) -> float:
+    """Longest mean correct reaction time over the coherences above zero."""
+    means = chronometric.correct_means(table)
+    return float(means.max()) if len(means) else np.nan
+
+
+@quantity("activity", "median")
+def value_left_right_difference(recording: Recording) -> float:
+    """Difference in value between left and right choices 300-600 ms after onset, largest over coherences."""
+    difference = left_right_difference(recording.around("stimulus", "value", VALUE_WINDOW), recording.table)
+    return float(difference["difference"].abs().max()) if len(difference) else np.nan
