@@ -15,23 +15,42 @@ from typing import Any, Literal
 
 from rnnpipe.analysis.claim import Claim
 from rnnpipe.analysis.fixed_points_settings import FixedPointSettings
-from rnnpipe.dataset import DatasetSettings
+from rnnpipe.dataset import DatasetSettings, check_conditions
 from rnnpipe.declared import figure_modules, figure_settings, quantities
 from rnnpipe.errors import SettingsError
-from rnnpipe.networks.settings import GatedSettings, ValueSettings
+from rnnpipe.networks.settings import GatedSettings, ValueSettings, check_inputs
 from rnnpipe.settings import Settings, canonical, parse, setting, suggest
 from rnnpipe.tasks import task_class
 from rnnpipe.tasks._base import Task
 from rnnpipe.training.settings import PolicyGradientSettings
 from rnnpipe.yaml_file import read_yaml
 
-HISTORY, FIXED_POINTS = "history", "fixed_points"
-"""Needs that are no data sets."""
+HISTORY, FIXED_POINTS, NETWORK = "history", "fixed_points", "network"
+"""Needs that are no data sets, of an experiment."""
+
+FIGURES = "figures"
+"""Need that is the other figures of the same source."""
+
+RESERVED = (HISTORY, FIXED_POINTS, NETWORK, FIGURES)
 
 FIXED_POINTS_DATASET = "activity"
 """Data set on which fixed points are searched for."""
 
 DEFAULT_SCALE = "default"
+
+TARGETS = (
+    "all",
+    "all_networks",
+    "all_figures",
+    "dataset",
+    "train",
+    "evaluate",
+    "fixed_points",
+    "figures",
+    "claims",
+    "bench",
+)
+"""Targets of the workflow, which no source may be called: its name is one, too."""
 
 
 class WorkflowSettings(Settings):
@@ -66,18 +85,29 @@ class Experiment(Settings):
     learning: PolicyGradientSettings = setting(PolicyGradientSettings(), "learner")
     fixed_points: FixedPointSettings = setting(FixedPointSettings(), "search for fixed points")
     seeds: list[int] = setting(..., "one network is trained from each", min_length=1)
+    initial: str | None = setting(
+        None, "experiment whose networks of the same seeds training starts from; by default from new weights"
+    )
 
 
 class Figure(Settings):
     """One figure."""
 
     module: str = setting(..., "module of `rnnpipe.figures` that draws it")
-    of: str = setting(..., "experiment that it shows")
-    seeds: list[int] | None = setting(None, "which of the experiment's networks; by default all", min_length=1)
+    of: str | list[str] = setting([], "experiment that it shows, or a list of them")
+    seeds: list[int] | None = setting(None, "which of the experiments' networks; by default all", min_length=1)
     needs: list[str] = setting(
-        ..., "what it is drawn from: data sets of the task, `history` or `fixed_points`", min_length=1
+        ...,
+        "what it is drawn from: data sets of the tasks, `history`, `fixed_points`, `network`; or `figures`, all other"
+        " figures of the source in their order",
+        min_length=1,
     )
     settings: dict[str, Any] = setting({}, "settings of the figure")
+
+    @property
+    def experiments(self) -> list[str]:
+        """Names of the experiments that it shows."""
+        return [self.of] if isinstance(self.of, str) else list(self.of)
 
 
 class Source(Settings):
@@ -104,6 +134,8 @@ class Study:
     experiments: dict[str, Experiment] = field(default_factory=dict)
     figures: dict[str, Figure] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=dict)
+    sources: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    """Names in each section of each source, in their order."""
 
     def task(self, name: str) -> Task:
         """The task of that name."""
@@ -163,11 +195,28 @@ class Study:
             return f"results/train/{experiment}/seed{seed}.history.h5"
         if need == FIXED_POINTS:
             return f"results/fixed_points/{experiment}/seed{seed}.h5"
+        if need == NETWORK:
+            return f"results/train/{experiment}/seed{seed}.pth"
         return f"results/evaluate/{experiment}/seed{seed}.{need}.h5"
 
     def networks(self) -> list[str]:
         """Every trained network."""
         return [f"results/train/{name}/seed{seed}.pth" for name, e in self.experiments.items() for seed in e.seeds]
+
+    def initial_network(self, experiment: str, seed: int | str) -> list[str]:
+        """The network that training starts from, if it does not start anew."""
+        initial = self.experiment(experiment).initial
+        return [f"results/train/{initial}/seed{seed}.pth"] if initial else []
+
+    def has(self, experiment: str, need: str) -> bool:
+        """Whether an experiment has what a need names: always, unless it is a data set of other tasks."""
+        return need in RESERVED or need in self.datasets.get(self.experiments[experiment].task, {})
+
+    def targets(self, source: str) -> list[str]:
+        """Everything that is asked for by the name of a source: its networks, figures and the claims."""
+        names = self.sources[source]
+        networks = [path for path in self.networks() if path.split("/")[2] in names["experiments"]]
+        return [*networks, *(f"results/figures/{name}.pdf" for name in names["figures"])]
 
     def evaluation_dataset(self, experiment: str, name: str) -> str:
         """File of the data set that an experiment is evaluated on."""
@@ -182,8 +231,16 @@ class Study:
     def figure_inputs(self, figure: str) -> list[tuple[str, str]]:
         """(need, file) of a figure, one for each need and seed."""
         entry = self.figure(figure)
-        seeds = entry.seeds or self.experiments[entry.of].seeds
-        return [(need, self.result(need, entry.of, seed)) for need in entry.needs for seed in seeds]
+        pairs = []
+        for need in entry.needs:
+            if need == FIGURES:
+                names = next(names["figures"] for names in self.sources.values() if figure in names["figures"])
+                pairs += [(need, f"results/figures/{n}.png") for n in names if FIGURES not in self.figures[n].needs]
+            for name in entry.experiments:
+                trained = self.experiments[name].seeds
+                seeds = [seed for seed in entry.seeds or trained if seed in trained]
+                pairs += [(need, self.result(need, name, seed)) for seed in seeds if self.has(name, need)]
+        return pairs
 
     def claims_inputs(self) -> list[tuple[str, str]]:
         """(need:experiment, file) of the claims, one for each need, experiment and seed, none twice."""
@@ -210,6 +267,14 @@ def load_study(config: Mapping[str, Any], folders: Sequence[str | Path] = (".",)
     sources = {}
     for name in workflow.sources:
         path = _source_path(name, folders)
+        if not re.fullmatch(r"[A-Za-z_]\w*", path.stem) or path.stem in TARGETS:
+            raise SettingsError(
+                f"{where}: source {str(path)!r}: its name {path.stem!r} is a target of the workflow, too, and must"
+                f" hold only letters, digits and underscores and be none of {', '.join(TARGETS)}; rename the file."
+            )
+        twin = next((other for other in sources if Path(other).stem == path.stem and other != str(path)), None)
+        if twin is not None:
+            raise SettingsError(f"{where}: sources {twin!r} and {str(path)!r} have one name; rename one of the files.")
         sources[str(path)] = parse(Source, read_yaml(path), str(path))
     scales = {DEFAULT_SCALE, *(scale for source in sources.values() for scale in source.scales)}
     if workflow.scale not in scales:
@@ -246,6 +311,8 @@ def _study(workflow: WorkflowSettings, sources: Mapping[str, Source], scale: str
             if key in origin:
                 raise SettingsError(f"{path}: {'.'.join(key)} is also defined in {origin[key]}; rename one of them.")
             origin[key] = path
+            names = study.sources.setdefault(Path(path).stem, {section: [] for section in SECTIONS})
+            names[key[0]].append(key[1])
             _add(study, key, values, f"{where}: {'.'.join(key)}")
     for key, path in origin.items():
         _check_references(study, key, f"{path if scale == DEFAULT_SCALE else f'{path} at scale {scale}'}")
@@ -322,36 +389,64 @@ def _check_references(study: Study, key: tuple[str, ...], where: str) -> None:
     where = f"{where}: {'.'.join(key)}"
     if section == "datasets":
         _expect(where, "task", name, study.tasks)
-        if key[2] in (HISTORY, FIXED_POINTS):
+        if key[2] in RESERVED:
             raise SettingsError(f"{where}: {key[2]!r} cannot be the name of a data set; rename it.")
+        try:
+            check_conditions(study.tasks[name], study.datasets[name][key[2]])
+        except SettingsError as error:
+            raise SettingsError(f"{where}.{error}") from None
     elif section == "experiments":
         experiment = study.experiments[name]
         _expect(where, "task", experiment.task, study.tasks)
         _check_seeds(where, experiment.seeds, None)
+        _check_initial(study, where, name)
+        try:
+            check_inputs(experiment.network, study.tasks[experiment.task].input_names)
+        except SettingsError as error:
+            raise SettingsError(f"{where}: {error}") from None
     elif section == "figures":
         figure = study.figures[name]
         modules = figure_modules()
         _expect(where, "module", figure.module, modules)
-        _check_needs(study, where, figure.of, figure.needs)
+        _check_needs(study, where, figure.experiments, figure.needs)
         needed = list(modules[figure.module])
         if sorted(figure.needs) != sorted(needed):
             raise SettingsError(f"{where}: needs = {figure.needs}, but {figure.module} is drawn from {needed}.")
         if figure.seeds is not None:
-            _check_seeds(where, figure.seeds, study.experiments[figure.of].seeds)
+            trained = {seed for name in figure.experiments for seed in study.experiments[name].seeds}
+            _check_seeds(where, figure.seeds, sorted(trained))
         for setting_name in figure.settings:
             _expect(f"{where}.settings", "key", setting_name, figure_settings(figure.module))
     elif section == "claims":
         claim = study.claims[name]
         _expect(where, "quantity", claim.quantity, quantities())
-        _check_needs(study, where, claim.of, claim.needs)
+        _check_needs(study, where, [claim.of], claim.needs)
 
 
-def _check_needs(study: Study, where: str, of: str, needs: Sequence[str]) -> None:
-    _expect(where, "experiment", of, study.experiments)
-    datasets = study.datasets.get(study.experiments[of].task, {})
+def _check_initial(study: Study, where: str, name: str) -> None:
+    """What a training starts from must be trained from the same seeds, and not start from this one itself."""
+    initial, chain = study.experiments[name].initial, [name]
+    if initial is None:
+        return
+    _expect(where, "experiment", initial, study.experiments)
+    _check_seeds(f"{where}: initial: {initial}", study.experiments[name].seeds, study.experiments[initial].seeds)
+    while initial is not None:
+        if initial in chain:
+            raise SettingsError(f"{where}: initial: {' -> '.join([*chain, initial])} goes in a circle; start it anew.")
+        chain.append(initial)
+        initial = study.experiments[initial].initial if initial in study.experiments else None
+
+
+def _check_needs(study: Study, where: str, of: Sequence[str], needs: Sequence[str]) -> None:
+    for name in of:
+        _expect(where, "experiment", name, study.experiments)
+    tasks = dict.fromkeys(study.experiments[name].task for name in of)
+    datasets = {dataset for task in tasks for dataset in study.datasets.get(task, {})}
     for need in needs:
-        _expect(where, "need", need, [HISTORY, FIXED_POINTS, *datasets])
-    if FIXED_POINTS in needs and FIXED_POINTS_DATASET not in datasets:
+        _expect(where, "need", need, [*RESERVED, *sorted(datasets)])
+        if need != FIGURES and not of:
+            raise SettingsError(f"{where}: key 'of' is required: name the experiment that {need!r} is of.")
+    if FIXED_POINTS in needs and not all(FIXED_POINTS_DATASET in study.datasets.get(task, {}) for task in tasks):
         raise SettingsError(f"{where}: fixed points need a data set {FIXED_POINTS_DATASET!r} of the task; add it.")
 
 

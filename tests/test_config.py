@@ -32,7 +32,7 @@ STUDY: dict[str, Any] = {
 def write(folder: Path, study: Any, name: str = "mine") -> Path:
     path = folder / "config" / f"{name}.yaml"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(study if isinstance(study, str) else yaml.safe_dump(study))
+    path.write_text(study if isinstance(study, str) else yaml.safe_dump(study, sort_keys=False))
     return path
 
 
@@ -125,6 +125,65 @@ def test_sources_refer_to_each_other_and_may_lie_anywhere(tmp_path: Path) -> Non
     assert read_study(main) == load_study({"sources": ["mine", "more"], "threads": 2}, (tmp_path,))
 
 
+def test_a_figure_of_several_experiments_reads_what_each_of_them_has(tmp_path: Path) -> None:
+    study = deepcopy(STUDY)
+    study["tasks"]["rt"] = {"task": "rdm_rt"}
+    study["datasets"]["rt"] = {"behaviour": {}}
+    study["experiments"]["other"] = {"task": "rt", "seeds": [1, 7]}
+    study["figures"]["behaviour"]["of"] = ["small", "other"]
+    study["figures"]["behaviour"]["seeds"] = [1, 7]
+    assert load(tmp_path, study).figure_inputs("behaviour") == [
+        ("behaviour", "results/evaluate/small/seed1.behaviour.h5"),
+        ("behaviour", "results/evaluate/other/seed1.behaviour.h5"),
+        ("behaviour", "results/evaluate/other/seed7.behaviour.h5"),
+        ("activity", "results/evaluate/small/seed1.activity.h5"),
+    ]
+
+
+def test_a_contact_sheet_shows_the_other_figures_in_their_order(tmp_path: Path) -> None:
+    study = deepcopy(STUDY)
+    study["figures"] = {
+        "sheet": {"module": "fig_contact_sheet", "needs": ["figures"]},
+        "z": study["figures"]["behaviour"],
+        "a": study["figures"]["learning"],
+    }
+    made = load(tmp_path, study)
+    assert made.figure_inputs("sheet") == [("figures", "results/figures/z.png"), ("figures", "results/figures/a.png")]
+
+
+def test_the_name_of_a_source_stands_for_all_of_it(tmp_path: Path) -> None:
+    write(tmp_path, STUDY)
+    write(tmp_path, {"experiments": {"large": {"task": "motion", "seeds": [3], "initial": "small"}}}, "more")
+    with pytest.raises(SettingsError, match=r"initial: small: seeds \[3\] are not trained"):
+        load_study({"sources": ["mine", "more"]}, (tmp_path,))
+    write(tmp_path, {"experiments": {"large": {"task": "motion", "seeds": [2], "initial": "small"}}}, "more")
+    study = load_study({"sources": ["mine", "more"]}, (tmp_path,))
+    assert study.targets("more") == ["results/train/large/seed2.pth"]
+    assert study.targets("mine") == [
+        "results/train/small/seed1.pth",
+        "results/train/small/seed2.pth",
+        "results/figures/learning.pdf",
+        "results/figures/behaviour.pdf",
+    ]
+    assert study.initial_network("large", 2) == ["results/train/small/seed2.pth"]
+    assert study.initial_network("small", 2) == []
+
+
+@pytest.mark.parametrize("name", ["my-study", "train", "2nd"])
+def test_a_source_whose_name_cannot_be_a_target(tmp_path: Path, name: str) -> None:
+    write(tmp_path, STUDY, name)
+    with pytest.raises(SettingsError, match=f"its name '{name}' is a target of the workflow"):
+        load_study({"sources": [name]}, (tmp_path,))
+
+
+def test_two_sources_of_one_name(tmp_path: Path) -> None:
+    write(tmp_path, STUDY)
+    (tmp_path / "elsewhere").mkdir()
+    other = write(tmp_path / "elsewhere", {"experiments": {}})
+    with pytest.raises(SettingsError, match="have one name; rename one of the files"):
+        load_study({"sources": ["mine", str(other)]}, (tmp_path,))
+
+
 MISTAKES: list[tuple[tuple[Any, ...], Any, str]] = [
     (("experimentz",), {}, "unknown key 'experimentz' (did you mean 'experiments'?"),
     (("experiments", "small", "seed"), [1], "experiments.small: unknown key 'seed' (did you mean 'seeds'?"),
@@ -153,6 +212,16 @@ MISTAKES: list[tuple[tuple[Any, ...], Any, str]] = [
     (("datasets", "motion", "history"), {}, "cannot be the name of a data set"),
     (("datasets", "motion", "a.b"), {}, "only letters, digits and underscores"),
     (("figures", "learning", "module"), "fig_lerning", "unknown module 'fig_lerning' (did you mean 'fig_learning'?"),
+    (("experiments", "small", "initial"), "smal", "unknown experiment 'smal' (did you mean 'small'?"),
+    (("experiments", "small", "initial"), "small", "initial: small -> small goes in a circle"),
+    (("experiments", "small", "network", "input_targets"), {"lft": [0, 5]}, "no input 'lft' (did you mean 'left'?"),
+    (("experiments", "small", "network", "input_targets"), {"left": [5, 50]}, "left: [5, 50] are no units"),
+    (("experiments", "small", "network", "input_targets"), {"left": [5]}, "left: [5] are no units"),
+    (("datasets", "motion", "behaviour", "conditions"), {"stimulu": 300.0}, "no variable 'stimulu' (did you mean"),
+    (("datasets", "motion", "behaviour", "conditions"), {"side": 1.0}, "'side' is a factor"),
+    (("datasets", "motion", "network"), {}, "cannot be the name of a data set"),
+    (("figures", "learning", "of"), [], "key 'of' is required: name the experiment that 'history' is of"),
+    (("figures", "learning", "of"), ["small", "big"], "unknown experiment 'big'"),
     (("figures", "learning", "of"), "smal", "unknown experiment 'smal' (did you mean 'small'?"),
     (("figures", "learning", "needs"), ["histories"], "unknown need 'histories' (did you mean 'history'?"),
     (("figures", "learning", "needs"), ["behaviour"], "fig_learning is drawn from ['history']"),

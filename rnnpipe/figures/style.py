@@ -149,5 +149,5 @@ def save(figure: Figure, table: pd.DataFrame, path: Path, title: str) -> list[Pa
             figure.savefig(tmp, format="png", dpi=PNG_DPI, metadata={"Software": None})
         with whole(path) as tmp:
             metadata = {"Title": title, "Creator": "rnnpipe", "CreationDate": None, "ModDate": None}
-            figure.savefig(tmp, format="pdf", metadata=metadata)
+            figure.savefig(tmp, format="pdf", dpi=PNG_DPI, metadata=metadata)  # dpi: of pictures within it
     return [csv, png, path]

@@ -64,6 +64,11 @@ def gpus(wildcards):
     return int(study.workflow.wants_gpu)
 
 
+def initial_flag(wildcards):
+    """Flag `--initial` of a training that starts from another network, or nothing."""
+    return " ".join(f"--initial {path}" for path in study.initial_network(wildcards.experiment, wildcards.seed))
+
+
 def named_inputs(pairs):
     """Flags `--inputs NAME=FILE` of a stage that gathers files."""
     return " ".join(f"--inputs {name}={path}" for name, path in pairs)

@@ -1,5 +1,7 @@
-# settings of an experiment and a seed -> a network and its training history
+# settings of an experiment and a seed (and the network that training starts from) -> a network and its history
 rule train:
+    input:
+        lambda w: study.initial_network(w.experiment, w.seed),
     output:
         network="results/train/{experiment}/seed{seed}.pth",
         history="results/train/{experiment}/seed{seed}.history.h5",
@@ -17,6 +19,7 @@ rule train:
     params:
         code=lambda w: code("train", task_module(study.experiment(w.experiment).task)),
         settings=lambda w: study.train_settings(w.experiment),
+        initial=lambda w: initial_flag(w),
         device=device,
         # beside the outputs, not among them: Snakemake never deletes it
         checkpoint=lambda w, output: str(Path(output.network).with_name(f".seed{w.seed}.checkpoint")),
@@ -24,7 +27,7 @@ rule train:
         "Training {wildcards.experiment}, seed {wildcards.seed}"
     shell:
         "exec python -m rnnpipe train --settings {params.settings:q} --seed {wildcards.seed}"
-        " --network {output.network} --history {output.history} --checkpoint {params.checkpoint}"
+        " {params.initial} --network {output.network} --history {output.history} --checkpoint {params.checkpoint}"
         " --device {params.device} --threads {threads} > {log} 2>&1"
 
 
