@@ -21,7 +21,7 @@ from rnnpipe.errors import SettingsError
 from rnnpipe.networks.settings import GatedSettings, ValueSettings, check_inputs
 from rnnpipe.settings import Settings, canonical, parse, setting, suggest
 from rnnpipe.tasks import task_class
-from rnnpipe.tasks._base import Task
+from rnnpipe.tasks._environment import AnyTask, EnvironmentTask
 from rnnpipe.training.settings import PolicyGradientSettings
 from rnnpipe.yaml_file import read_yaml
 
@@ -129,7 +129,7 @@ class Study:
     """All that is asked for at one scale, checked."""
 
     workflow: WorkflowSettings
-    tasks: dict[str, Task] = field(default_factory=dict)
+    tasks: dict[str, AnyTask] = field(default_factory=dict)
     datasets: dict[str, dict[str, DatasetEntry]] = field(default_factory=dict)
     experiments: dict[str, Experiment] = field(default_factory=dict)
     figures: dict[str, Figure] = field(default_factory=dict)
@@ -137,7 +137,7 @@ class Study:
     sources: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     """Names in each section of each source, in their order."""
 
-    def task(self, name: str) -> Task:
+    def task(self, name: str) -> AnyTask:
         """The task of that name."""
         return _known("task", name, self.tasks)
 
@@ -264,7 +264,7 @@ def load_study(config: Mapping[str, Any], folders: Sequence[str | Path] = (".",)
         SettingsError: Anything is unknown, mistyped, impossible or defined twice, in the chosen scale or another.
     """
     workflow = parse(WorkflowSettings, config, where)
-    sources = {}
+    sources: dict[str, Source] = {}
     for name in workflow.sources:
         path = _source_path(name, folders)
         if not re.fullmatch(r"[A-Za-z_]\w*", path.stem) or path.stem in TARGETS:
@@ -400,8 +400,10 @@ def _check_references(study: Study, key: tuple[str, ...], where: str) -> None:
         _expect(where, "task", experiment.task, study.tasks)
         _check_seeds(where, experiment.seeds, None)
         _check_initial(study, where, name)
+        task = study.tasks[experiment.task]
         try:
-            check_inputs(experiment.network, study.tasks[experiment.task].input_names)
+            if not isinstance(task, EnvironmentTask):  # whose inputs are known once it is made: training checks them
+                check_inputs(experiment.network, task.input_names)
         except SettingsError as error:
             raise SettingsError(f"{where}: {error}") from None
     elif section == "figures":
@@ -448,6 +450,11 @@ def _check_needs(study: Study, where: str, of: Sequence[str], needs: Sequence[st
             raise SettingsError(f"{where}: key 'of' is required: name the experiment that {need!r} is of.")
     if FIXED_POINTS in needs and not all(FIXED_POINTS_DATASET in study.datasets.get(task, {}) for task in tasks):
         raise SettingsError(f"{where}: fixed points need a data set {FIXED_POINTS_DATASET!r} of the task; add it.")
+    if FIXED_POINTS in needs and any(isinstance(study.tasks[task], EnvironmentTask) for task in tasks):
+        raise SettingsError(
+            f"{where}: fixed points are searched for under the constant inputs of a trial's periods, which an"
+            " environment does not have; take an experiment on a trial-structured task."
+        )
 
 
 def _check_seeds(where: str, seeds: Sequence[int], trained: Sequence[int] | None) -> None:
@@ -473,5 +480,5 @@ def _known(kind: str, name: str, entries: Mapping[str, Any]) -> Any:
     return entries[name]
 
 
-def _named(task: Task) -> dict[str, Any]:
+def _named(task: AnyTask) -> dict[str, Any]:
     return {"name": task.name, **task.changed()}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import Settings, setting, suggest
 from rnnpipe.tasks._base import Task
+from rnnpipe.tasks._environment import AnyTask, EnvironmentTask
 from rnnpipe.trials import Trials
 
 BLOCK = 500
@@ -19,19 +20,26 @@ BLOCK = 500
 class DatasetSettings(Settings):
     """How many trials, and which."""
 
-    trials_per_condition: int = setting(100, "trials of every combination of conditions", "trials", gt=0)
+    trials_per_condition: int = setting(
+        100, "trials of every combination of conditions; episodes of an environment, which has one", "trials", gt=0
+    )
     seed: int = setting(1, "seed of the trials", ge=0)
     conditions: dict[str, float | bool | str] = setting(
         {}, "variables of the task that are fixed, by name, such as a duration that is drawn otherwise"
     )
 
 
-def check_conditions(task: Task, settings: DatasetSettings) -> None:
+def check_conditions(task: AnyTask, settings: DatasetSettings) -> None:
     """Check that what is fixed are variables of the task that its factorial does not run through.
 
     Raises:
         SettingsError: One is not.
     """
+    if settings.conditions and isinstance(task, EnvironmentTask):
+        raise SettingsError(
+            f"conditions: task {task.name} is an environment, of which nothing can be fixed; set what it offers in the"
+            " task's options."
+        )
     for name in settings.conditions:
         if name not in task.variables():
             raise SettingsError(
@@ -62,3 +70,10 @@ def blocks(task: Task, settings: DatasetSettings) -> Iterator[Trials]:
         conditions |= {name: np.array([row[name] for row in factorial])[rows] for name in task.factors}
         rng = np.random.default_rng(np.random.SeedSequence([settings.seed, block]))
         yield task.sample(rng, len(rows), **conditions)
+
+
+def episode_seeds(task: EnvironmentTask, settings: DatasetSettings) -> NDArray[np.int64]:
+    """What the environment of each episode is reset with, (n_trials,)."""
+    check_conditions(task, settings)
+    rng = np.random.default_rng(np.random.SeedSequence([settings.seed, 0]))
+    return rng.integers(0, 2**31 - 1, settings.trials_per_condition)

@@ -14,10 +14,10 @@ HEADING = "## Settings\n"
 def tables() -> str:
     from rnnpipe.analysis.fixed_points_settings import FixedPointSettings
     from rnnpipe.networks.settings import GatedSettings, ValueSettings
-    from rnnpipe.tasks import task_class, task_names
+    from rnnpipe.tasks import environment_task_names, task_class, task_names
     from rnnpipe.training.settings import PolicyGradientSettings
 
-    groups = {f"Task `{name}`": task_class(name) for name in task_names()}
+    groups = {f"Task `{name}`": task_class(name) for name in task_names() + environment_task_names()}
     groups |= {"`network`": GatedSettings, "`value_network`": ValueSettings, "`learning`": PolicyGradientSettings}
     groups |= {"`fixed_points`": FixedPointSettings}
     lines = []
@@ -26,7 +26,8 @@ def tables() -> str:
         for key, field in model.model_fields.items():
             unit = (field.json_schema_extra or {}).get("unit") or ""
             meaning = str(field.description).replace("|", "\\|")
-            lines.append(f"| `{key}` | `{json.dumps(field.default)}` | {unit} | {meaning} |")
+            default = "required" if field.is_required() else f"`{json.dumps(field.default)}`"
+            lines.append(f"| `{key}` | {default} | {unit} | {meaning} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,8 +1,9 @@
 """Evaluations and histories of a made-up observer, in the files of the real ones, for tests of what comes after.
 
 The observer sums the evidence (right minus left) of each step and answers by its sign: in the fixed-duration task some
-time into the decision period, in the reaction-time task when the sum reaches a bound that falls with time. Its units
-follow the sum with a known preference each, and its value the absolute sum.
+time into the decision period, in the reaction-time task when the sum reaches a bound that falls with time; where a sure
+option is offered it takes it when the sum is small. Its units follow the sum with a known preference each (those of the
+value network in reverse order), and its value the absolute sum.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from rnnpipe.trials import Trials
 N_UNITS = 12
 PREFERENCES = np.linspace(-1, 1, N_UNITS)
 """What each unit adds to its baseline per unit of the (squashed) sum; negative units prefer left."""
+SURE_BELOW = 3.0
+"""Sum of the evidence below which the observer takes a sure option."""
 
 
 def observe(trials: Trials, task: Task, rng: np.random.Generator) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -41,6 +44,8 @@ def observe(trials: Trials, task: Task, rng: np.random.Generator) -> tuple[dict[
     else:
         step = trials.periods["decision"][:, 0] + rng.integers(2, int(300 / task.dt), n)
     side = np.where(evidence[step, i] > 0, 2, 1)
+    if task.name == "postdecisionwager":  # takes the sure option where it is offered and evidence is weak
+        side = np.where(trials.conditions["wager"] & (np.abs(evidence[step, i]) < SURE_BELOW), 3, side)
     lapse = rng.random(n) < 0.005  # never answers
     step = np.where(lapse, n_steps - 1, step)
     actions = np.where(t < step, 0, -1)
@@ -58,7 +63,11 @@ def observe(trials: Trials, task: Task, rng: np.random.Generator) -> tuple[dict[
         "time": np.arange(n_steps) * task.dt,
         "mask": mask,
         "policy_rates": np.where(mask[..., None], rates, 0).astype(np.float32),
+        "value_rates": np.where(mask[..., None], rates[..., ::-1], 0).astype(np.float32),
         "value": np.where(mask, value, 0).astype(np.float32),
+        "probabilities": np.where(mask[..., None], np.eye(trials.n_actions)[np.maximum(actions, 0)], 0),
+        "actions": actions.astype(np.int8),
+        "rewards": rewards,
     }
     return table, activity
 

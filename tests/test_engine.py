@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +16,12 @@ from rnnpipe.networks import kernels
 from rnnpipe.networks.draws import Fresh, Given
 from rnnpipe.networks.engine import CpuEngine
 from rnnpipe.networks.engine_torch import TorchEngine
-from rnnpipe.networks.parameters import Parameters, effective, initial_policy, initial_value
-from rnnpipe.networks.settings import GatedSettings, ValueSettings
+from rnnpipe.networks.parameters import GATE_BIAS, Parameters, effective, initial_policy, initial_value, own
+from rnnpipe.networks.penalties import weights_slope
+from rnnpipe.networks.settings import NO_PENALTY, GatedSettings, ValueSettings
 from rnnpipe.tasks import task_class, task_names
 from rnnpipe.training import reference
-from rnnpipe.training.objective import advantage, policy_loss, returns, value_loss
+from rnnpipe.training.objective import advantage, policy_loss, returns, risk_sensitive, value_loss
 
 F64 = torch.float64
 ENGINES = [CpuEngine, TorchEngine]
@@ -30,15 +34,18 @@ def perturbed(parameters: Parameters, scale: float, seed: int) -> dict[str, torc
     return {k: v.to(F64) + scale * torch.randn(v.shape, generator=g, dtype=F64) for k, v in parameters.items()}
 
 
-def a_case(task: str = "rdm_fixed", n_trials: int = 7, kind: str = "gated", n_units: int = 20, seed: int = 0):
+def a_case(
+    task: str = "rdm_fixed", n_trials: int = 7, kind: str = "gated", n_units: int = 20, seed: int = 0,
+    policy_kind: str = "gated", **settings: Any,
+):  # fmt: skip
     """A small batch whose trials end at different steps, with weights and random numbers."""
-    settings = GatedSettings(n_units=n_units)
+    policy_settings = GatedSettings(n_units=n_units, kind=policy_kind)  # type: ignore[arg-type]
     value_settings = ValueSettings(n_units=n_units - 4, kind=kind)  # type: ignore[arg-type]
-    the_task = task_class(task)()
+    the_task = task_class(task)(**settings)
     trials = the_task.sample(np.random.RandomState(seed), n_trials)
     n_actions = trials.n_actions
-    p, masks = initial_policy(settings, the_task.input_names, n_actions, seed + 1)
-    v, _ = initial_value(value_settings, settings, n_actions, seed + 2, -1.0)
+    p, masks = initial_policy(policy_settings, the_task.input_names, n_actions, seed + 1)
+    v, _ = initial_value(value_settings, policy_settings, n_actions, seed + 2, -1.0)
     policy = perturbed(p, 0.1, seed)
     policy["b_out"][0] += 3.0  # mostly waits, so that trials last
     policy = {k: masks[k].to(F64) * w if k in masks else w for k, w in policy.items()}
@@ -55,31 +62,44 @@ def draws(noise: torch.Tensor, uniform: torch.Tensor, value_noise: torch.Tensor)
     return Given(noise / SD, uniform, value_noise / SD_VALUE)
 
 
-def run(engine, trials, policy, value, noise, uniform, value_noise, credit="immediate"):
+def run(
+    engine, trials, policy, value, noise, uniform, value_noise, credit="immediate", kappa=0.0, entropy_bonus=0.0,
+    policy_penalty=NO_PENALTY, value_penalty=NO_PENALTY,
+):  # fmt: skip
+    """Rollout, value pass and both gradients as training makes them, in the parameters of the networks."""
     given = draws(noise, uniform, value_noise)
+    acting, predicting = effective(policy, {}), effective(value, {})
     with ThreadPoolExecutor(1) as pool:
-        episode, passed = engine.rollout_with_value(policy, value, trials, given, pool)
-    mask = episode.mask
-    d_value = 2 * (passed.value - returns(episode.rewards, mask)) * mask / mask.sum()
-    d_v = engine.value_gradient(value, passed, d_value)
-    factor = advantage(episode.rewards, mask, passed.value, credit) / trials.n_trials
-    return episode, passed, engine.policy_gradient(policy, episode, factor), d_v
+        episode, passed = engine.rollout_with_value(acting, predicting, trials, given, pool)
+    mask, n = episode.mask, trials.n_trials
+    error = risk_sensitive((returns(episode.rewards, mask) - passed.value) * mask, kappa)
+    d_v = own(engine.value_gradient(predicting, passed, -2 * error / mask.sum(), value_penalty), value)
+    factor = risk_sensitive(advantage(episode.rewards, mask, passed.value, credit), kappa) / n
+    d_p = own(engine.policy_gradient(acting, episode, factor, entropy_bonus / n, policy_penalty), policy)
+    for gradient, weights, penalty in ((d_p, policy, policy_penalty), (d_v, value, value_penalty)):
+        if "w_rec" in weights:
+            for name, slope in weights_slope(weights, penalty).items():
+                gradient[name] = gradient[name] + slope
+    return episode, passed, d_p, d_v
+
+
+@functools.cache
+def with_reference(task: str, kind: str, policy_kind: str, credit: str):
+    case = a_case(task, 4, kind, policy_kind=policy_kind, dt=40.0)
+    return case, reference.gradients(case[1], case[2], case[0], *case[3:], ALPHA, credit)  # type: ignore[arg-type]
+
+
+CASES = [
+    *((t, "gated", "gated", "immediate") for t in task_names()),
+    *(("rdm_fixed", *kinds, "return") for kinds in (("gated", "gated"), ("linear", "simple"))),
+    *(("rdm_fixed", *kinds, "immediate") for kinds in (("linear", "gated"), ("simple", "gated"), ("simple", "simple"))),
+]
 
 
 @pytest.mark.parametrize("engine_class", ENGINES)
-@pytest.mark.parametrize("kind", ["gated", "linear"])
-@pytest.mark.parametrize("credit", ["immediate", "return"])
-@pytest.mark.parametrize("task", task_names())
-def test_engine_equals_the_reference(engine_class, task: str, kind: str, credit: str) -> None:
-    case = a_case(task, kind=kind)
-    out, d_policy, d_value, b = reference.gradients(
-        case[1],
-        case[2],
-        case[0],
-        *case[3:],
-        ALPHA,
-        credit,  # type: ignore[arg-type]
-    )
+@pytest.mark.parametrize(("task", "kind", "policy_kind", "credit"), CASES)
+def test_engine_equals_the_reference(engine_class, task: str, kind: str, policy_kind: str, credit: str) -> None:
+    case, (out, d_policy, d_value, b) = with_reference(task, kind, policy_kind, credit)
     lengths = out.mask.sum(0)
     assert len(set(lengths.tolist())) > 2, "the case should have trials of different lengths"
     engine = engine_class(ALPHA, SD, SD_VALUE, dtype=F64)
@@ -88,9 +108,10 @@ def test_engine_equals_the_reference(engine_class, task: str, kind: str, credit:
     torch.testing.assert_close(episode.mask, out.mask, rtol=0, atol=0)
     torch.testing.assert_close(episode.rewards, out.rewards, rtol=0, atol=1e-12)
     torch.testing.assert_close(passed.value, b, rtol=0, atol=1e-10)
-    shown = engine.value(case[2], episode, draws(*case[3:]), pairing="rollout")
+    shown = engine.value(effective(case[2], {}), episode, draws(*case[3:]), pairing="rollout")
     torch.testing.assert_close(shown.value, out.value, rtol=0, atol=1e-10)
     for ours, theirs in ((g_policy, d_policy), (g_value, d_value)):
+        assert ours.keys() == theirs.keys()
         for name, gradient in ours.items():
             torch.testing.assert_close(
                 gradient, theirs[name], rtol=1e-10, atol=1e-10, msg=lambda m, n=name: f"{n}: {m}"
@@ -100,6 +121,41 @@ def test_engine_equals_the_reference(engine_class, task: str, kind: str, credit:
     activity = engine.activity(episode, shown)
     np.testing.assert_allclose(activity["policy_rates"], out.rates, atol=1e-10)
     np.testing.assert_allclose(activity["probabilities"], out.probabilities, atol=1e-10)
+
+
+@pytest.mark.parametrize("block", [1, 7])
+def test_blocks_do_not_change_a_rollout_and_what_on_block_writes_counts(block: int) -> None:
+    """As an environment does it: it answers the actions of a step with the next input, and ends the trial."""
+    trials, policy, value, noise, uniform, value_noise = a_case(n_trials=3, n_units=8)
+    engine = CpuEngine(ALPHA, SD, SD_VALUE, dtype=F64)
+    given = draws(noise, uniform, value_noise)
+    whole, passed = engine.rollout_with_value(policy, value, trials, given)
+    blind = dataclasses.replace(trials, inputs=np.zeros_like(trials.inputs), stops=np.zeros_like(trials.stops))
+    steps = []
+
+    def answer(p, t0: int, t1: int) -> None:
+        steps.append((t0, t1))
+        t = t1 - 1
+        running = p.trial[p.start[t] : p.start[t1]]
+        assert p.action[p.start[t] : p.start[t1]].tolist() == whole.actions[t, running].tolist()
+        blind.inputs[t1 : t1 + block, running] = trials.inputs[t1 : t1 + block, running]
+        blind.stops[blind.phase[t, running], running] = trials.stops[trials.phase[t, running], running]
+
+    blind.inputs[:block] = trials.inputs[:block]
+    if block > 1:  # ends within a block are the rule table's affair
+        blind = dataclasses.replace(blind, stops=trials.stops)
+    with ThreadPoolExecutor(1) as pool:
+        episode, follows = engine.rollout_with_value(policy, value, blind, given, pool, answer, block)
+    assert torch.equal(episode.actions, whole.actions) and torch.equal(episode.mask, whole.mask)
+    torch.testing.assert_close(follows.value, passed.value, rtol=0, atol=1e-12)
+    assert steps[0] == (0, block) and all(a[1] == b[0] for a, b in itertools.pairwise(steps))
+    factor = advantage(whole.rewards, whole.mask, passed.value)
+    for one, other in zip(
+        engine.policy_gradient(policy, episode, factor).values(),
+        engine.policy_gradient(policy, whole, factor).values(),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("engine_class", ENGINES)
@@ -186,6 +242,11 @@ def test_float32_sigmoid_is_exact_to_single_precision() -> None:
     exact = 1 / (1 + np.exp(-x.astype(np.float64)))
     assert np.abs(out - exact).max() < 2e-7
     assert np.abs(out / exact - 1)[x > -80].max() < 1e-6
+    for kind in (np.float32, np.float64):
+        bias = np.array([GATE_BIAS], kind)
+        kernels.sigmoid(bias, bias)
+        assert bias[0] == 1, "the gates of a simple network are exactly 1"
+    assert torch.sigmoid(torch.tensor(GATE_BIAS)) == 1
     nan = np.array([np.nan], np.float32)
     kernels.sigmoid(nan, nan)
     assert np.isnan(nan[0])

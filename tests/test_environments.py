@@ -22,7 +22,19 @@ from rnnpipe.tasks import task_names
 
 all_ids = pytest.mark.parametrize("id", sorted(IDS))
 all_tasks = pytest.mark.parametrize("task", task_names())
-SHORT = {"rdm_fixed": {"stimulus_max": 200.0}, "rdm_rt": {"stimulus": 200.0}}
+SHORT: dict[str, dict[str, float]] = {
+    "rdm_fixed": {"fixation": 100.0, "stimulus_max": 200.0},
+    "rdm_rt": {"fixation": 100.0, "stimulus": 200.0},
+    "mante": {"fixation": 100.0, "stimulus": 100.0, "delay_min": 100.0, "delay_max": 300.0},
+    "multisensory": {"fixation": 100.0, "stimulus": 100.0},
+    "romo": {"fixation": 100.0, "stimulus": 100.0, "delay_min": 100.0, "delay_max": 300.0},
+    "postdecisionwager": {
+        "fixation": 100.0, "stimulus_max": 300.0, "delay_min": 150.0, "delay_max": 300.0, "delay_mean": 200.0,
+        "sure_min": 50.0, "sure_max": 150.0, "sure_mean": 100.0,
+    },
+    "padoaschioppa2006": {"fixation": 100.0, "offer_min": 100.0, "offer_max": 300.0},
+    "gambling": {"fixation": 100.0, "stimulus": 100.0},
+}  # fmt: skip
 """Settings under which trials are short."""
 
 
@@ -70,9 +82,9 @@ def test_registered_with_settings(id: str) -> None:
     assert env.unwrapped.task.name == IDS[id]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        envs = gymnasium.make_vec(id, num_envs=3, dt=20.0, coherences=[51.2])
+        envs = gymnasium.make_vec(id, num_envs=3, dt=20.0, reward_abort=-0.25)
     assert isinstance(envs, TrialVectorEnv) and envs.num_envs == 3
-    assert envs.task.dt == 20 and envs.task.coherences == [51.2]  # type: ignore[attr-defined]
+    assert envs.task.dt == 20 and envs.task.reward_abort == -0.25
     assert isinstance(gymnasium.make_vec(id, num_envs=2, vectorization_mode="sync"), SyncVectorEnv)
 
 
@@ -122,11 +134,63 @@ def test_playing_the_ground_truth_earns_the_most(task: str) -> None:
             rewards.append(reward)
             t += 1
         assert t == trials.periods["decision"][i, 0]
-        assert sum(rewards) == rewards[-1] == trials.discount[t] * trials.rewards[1, i].max()
+        answer = trials.ground_truth[t, i]
+        assert sum(rewards) == rewards[-1] == trials.discount[t] * trials.rewards[1, i, answer]
+        assert env.task.random_rewards or rewards[-1] == trials.discount[t] * trials.rewards[1, i].max()
         assert info["performance"] == 1
         onset = trials.periods[env.task.stimulus_onset][i, 0] * trials.dt
         assert info["reaction_time"] == t * trials.dt - onset
         assert info["trial"] == {k: v[i] for k, v in trials.conditions.items()}
+
+
+def test_what_is_not_offered_aborts() -> None:
+    """The sure option, in the decision period: a choice where it is offered, else as any action that breaks a rule."""
+    env = TrialEnv("postdecisionwager", **short("postdecisionwager"))
+    seen = set()
+    for i in range(30):
+        _, info = env.reset(seed=1) if i == 0 else env.reset()
+        while env.period_names[info["period"]] != "decision":
+            observation, _, _, _, info = env.step(0)
+        _, reward, terminated, _, info = env.step(3)
+        offered = info["trial"]["wager"]
+        assert terminated and observation[3] == offered and info["performance"] == 0
+        assert (reward == np.float32(0.7)) == offered and (reward == -1) == (not offered)
+        assert ("reaction_time" in info) == offered
+        seen.add(offered)
+    assert seen == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("task", "variable", "kind"),
+    [
+        ("mante", "context", str),
+        ("mante", "side_motion", int),
+        ("padoaschioppa2006", "offer", str),
+        ("postdecisionwager", "wager", bool),
+        ("postdecisionwager", "sure_onset", float),
+        ("gambling", "left", int),
+    ],
+)
+def test_conditions_of_every_type_are_plain_values(task: str, variable: str, kind: type) -> None:
+    """What a trial was, at its end: the trials' own conditions, of a plain type; over many rows an array of them."""
+    env, n = TrialEnv(task, **short(task)), 6
+    trials = env.task.sample(gymnasium.utils.seeding.np_random(3)[0], 16)
+    for i in range(16):
+        env.reset(seed=3) if i == 0 else env.reset()
+        *_, info = env.step(1)
+        value = info["trial"][variable]
+        assert type(value) is kind and value == trials.conditions[variable][i]
+    envs = TrialVectorEnv(task, num_envs=n, **short(task))
+    envs.reset(seed=3)
+    *_, info = envs.step(np.array([1, 0, 1, 0, 1, 0]))
+    values, there = info["trial"][variable], info["trial"][f"_{variable}"]
+    np.testing.assert_array_equal(there, [True, False] * 3)
+    assert values.shape == (n,) and values[0] == trials.conditions[variable][0]
+    assert values.dtype == (object if kind is str else trials.conditions[variable].dtype)
+    if kind is str:
+        assert type(values[0]) is str and values[1] is None
+    else:
+        assert values[1] == kind()
 
 
 @all_tasks
@@ -164,7 +228,7 @@ def test_rows_of_the_vector_are_single_environments(task: str, autoreset: str, m
         (observation, info), (expected, expected_info) = envs.reset(seed=seed), sync.reset(seed=seed)
         np.testing.assert_array_equal(observation, expected)
         assert_same(info, expected_info)
-        for step in range(400):
+        for step in range(250):
             action = patient(envs, info, rng)
             (*result, info), (*expected, expected_info) = envs.step(action), sync.step(action)
             for name, a, b in zip(("observation", "reward", "terminated", "truncated"), result, expected, strict=True):
@@ -284,7 +348,9 @@ def test_a_wrapper_counts_returns(task: str) -> None:
         *_, info = envs.step(info["ground_truth"])
         if "episode" in info:
             returns.extend(info["episode"]["r"][info["_episode"]])
-    assert len(returns) > 10 and min(returns) > 0.8
+    trials = envs.unwrapped.task.sample(np.random.default_rng(0), 500)  # type: ignore[attr-defined]
+    least = (trials.rewards[1][trials.correct == 1]).min() * trials.discount.min()
+    assert len(returns) > 10 and min(returns) >= least - 1e-6 and max(returns) > 0
 
 
 @pytest.mark.parametrize(

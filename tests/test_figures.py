@@ -12,6 +12,11 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 from synthetic import N_UNITS, write_evaluation, write_learning
+from synthetic_economic import figure_inputs as economic_inputs
+from synthetic_economic import write_figure_inputs as write_economic_inputs
+from synthetic_mante import write_mante
+from synthetic_sensory import figure_inputs as sensory_inputs
+from synthetic_sensory import write_figure_inputs as write_sensory_inputs
 
 from rnnpipe.analysis import psychometric
 from rnnpipe.analysis.alignment import align, stimulus_time
@@ -23,6 +28,7 @@ from rnnpipe.figures.source_data import of
 from rnnpipe.figures.style import save
 from rnnpipe.io.evaluation import read_activity, read_table
 
+WAGER_FIGURES = ("fig_wager", "fig_wager_value", "fig_trial")
 SEEDS = {97: 15, 101: 9, 102: None}
 
 
@@ -31,16 +37,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("inputs")
     write_evaluation(folder / "fixed.h5", "rdm_fixed", 60)
     write_evaluation(folder / "rt.h5", "rdm_rt", 60)
+    write_evaluation(folder / "wager.h5", "postdecisionwager", 12)
+    write_mante(folder / "mante.h5", 5)
     for seed, stop in SEEDS.items():
         write_learning(folder / f"{seed}.h5", seed, stop=stop)
+    write_economic_inputs(folder)
+    write_sensory_inputs(folder)
     return folder
 
 
 def _inputs(folder: Path, figure: str) -> dict[str, list[Path]]:
     if figure == "fig_learning":
         return {"history": [folder / f"{seed}.h5" for seed in SEEDS]}
-    path = folder / ("fixed.h5" if figure == "fig1_rdm" else "rt.h5")
-    return {"behaviour": [path], "activity": [path]}
+    if inputs := economic_inputs(folder, figure) or sensory_inputs(folder, figure):
+        return inputs
+    if figure in ("fig_mante", "fig_statespace"):
+        return {need: [folder / "mante.h5"] for need in figure_module(figure).NEEDS}
+    name = "fixed" if figure == "fig1_rdm" else "wager" if figure in WAGER_FIGURES else "rt"
+    return {need: [folder / f"{name}.h5"] for need in figure_module(figure).NEEDS}
 
 
 def _argv(folder: Path, figure: str, out: Path, **settings: object) -> list[str]:
@@ -82,7 +96,8 @@ def test_the_source_data_are_all_that_is_drawn(figure: str, folder: Path, tmp_pa
     main(_argv(folder, figure, out))
     texts = ["panel", "series", "label", "x_label", "y_label", "choice"]
     table = pd.read_csv(out.with_suffix(".csv"))
-    table = table.fillna({name: "" for name in texts if name in table})
+    texts = [name for name in texts if name in table]
+    table = table.astype(dict.fromkeys(texts, object)).fillna(dict.fromkeys(texts, ""))
     save(figure_module(figure).draw(table), table, tmp_path / "again.pdf", figure)
     # the ten digits of the CSV move nothing by as much as a shade of grey
     np.testing.assert_allclose(imread(tmp_path / "again.png"), imread(out.with_suffix(".png")), atol=2 / 255)

@@ -153,16 +153,17 @@ def test_before_any_update_every_trial_aborts_and_the_value_is_exact(task: str) 
     a = learner(task)
     row = a.validate()
     discounted = a.task.tau_reward is not None
-    assert row["mean_reward"] == (pytest.approx(-0.9995, abs=5e-4) if discounted else -1.0)
+    abort = a.task.reward_abort
+    assert row["mean_reward"] == (pytest.approx(0.9995 * abort, abs=5e-4) if discounted else abort)
     assert row["p_decision"] == 0
     if not discounted:
         assert row["value_rmse"] == 0
     episode, passed = a._simulate(
         a.task.sample(a.rng, 20), effective(a.policy, a.masks["policy"]), dict(a.value), Fresh.seeded(1)
     )
-    assert (passed.value[episode.mask > 0] == -1).all()
+    assert (passed.value[episode.mask > 0] == abort).all()
     np.testing.assert_array_equal(
-        a.engine.activity(episode)["probabilities"][episode.mask.numpy() > 0], np.float32(1 / 3)
+        a.engine.activity(episode)["probabilities"][episode.mask.numpy() > 0], np.float32(1 / len(a.task.action_names))
     )
 
 
@@ -290,8 +291,8 @@ def test_two_runs_with_one_seed_agree_and_another_seed_differs() -> None:
 
 @pytest.mark.parametrize("kind", ["gated", "linear"])
 def test_the_engine_of_other_devices_learns_too(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def other(device: torch.device, *alpha_and_noise: float) -> TorchEngine:
-        return TorchEngine(*alpha_and_noise, device=device)
+    def other(device: torch.device, alpha: float, noise: float, value_noise: float, *task: object) -> TorchEngine:
+        return TorchEngine(alpha, noise, value_noise, device=device)
 
     monkeypatch.setattr("rnnpipe.training.policy_gradient.make_engine", other)
     a = learner(seed=102, value=ValueSettings(kind=kind), validation_trials=300)  # type: ignore[arg-type]

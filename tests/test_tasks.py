@@ -11,18 +11,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.stats import chisquare
 
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import parse
-from rnnpipe.tasks import task_class, task_names
+from rnnpipe.tasks import task_class, task_names, trial_task_class
 from rnnpipe.tasks._base import Task
+from rnnpipe.tasks._draws import draw
+from rnnpipe.tasks._template import Detection
 from rnnpipe.trials import DECISION, FIXATE, OUTSIDE, TIMEOUT, Trials
 
-all_tasks = pytest.mark.parametrize("name", task_names())
+TASKS = {name: trial_task_class(name) for name in task_names()} | {Detection.name: Detection}
+"""Every task, and the template that a new one starts from."""
+
+all_tasks = pytest.mark.parametrize("name", sorted(TASKS))
 
 
 def make(name: str, **values: Any) -> Task:
-    return parse(task_class(name), values, name)
+    return parse(TASKS[name], values, name)
 
 
 def play(trials: Trials, actions: NDArray[np.integer[Any]]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -95,19 +101,30 @@ def test_a_grid_that_rounding_could_shift(name: str) -> None:
 
 @all_tasks
 def test_rule_table(name: str) -> None:
-    task = make(name, reward_abort=-0.7, reward_correct=0.9, reward_wrong=-0.2, tau_reward=None)
+    own = {k: v for k, v in {"reward_correct": 0.9, "reward_wrong": -0.2}.items() if k in TASKS[name].model_fields}
+    task = make(name, reward_abort=-0.7, tau_reward=None, **own)
     trials = task.sample(np.random.default_rng(1), 40)
     waits = np.arange(trials.n_actions) == FIXATE
+    offered = task.offered(trials.conditions)
+    offered = np.ones((40, trials.n_actions), bool) if offered is None else offered
     assert (trials.rewards[OUTSIDE][:, waits] == 0).all() and not trials.stops[OUTSIDE][:, waits].any()
     np.testing.assert_allclose(trials.rewards[OUTSIDE][:, ~waits], -0.7)
     assert trials.stops[OUTSIDE][:, ~waits].all() and not trials.choices[OUTSIDE].any()
     assert (trials.rewards[DECISION][:, waits] == 0).all() and not trials.stops[DECISION][:, waits].any()
-    assert trials.stops[DECISION][:, ~waits].all() and trials.choices[DECISION][:, ~waits].all()
-    assert not trials.choices[DECISION][:, waits].any()
+    assert trials.stops[DECISION][:, ~waits].all()
+    np.testing.assert_array_equal(trials.choices[DECISION], offered & ~waits)
+    assert trials.choices[DECISION].any(0)[~waits].all(), "every action is a choice on some trials"
+    np.testing.assert_allclose(trials.rewards[DECISION][~offered], -0.7, err_msg="what is not offered aborts")
+    if own:
+        answer = trials.ground_truth.max(0)
+        right, wrong = trials.correct == 1, trials.correct == 0
+        assert (right.argmax(1) == answer).all() and wrong.any()
+        np.testing.assert_allclose(trials.rewards[DECISION][right], 0.9)
+        np.testing.assert_allclose(trials.rewards[DECISION][wrong], -0.2)
     np.testing.assert_allclose(trials.rewards[TIMEOUT], -0.7)
     assert trials.stops[TIMEOUT].all() and not trials.choices[TIMEOUT].any()
-    assert (trials.correct[:, waits] == -1).all()
-    assert (trials.correct[:, ~waits] == 1).any(1).all()
+    assert (trials.correct[:, waits] == -1).all() and (trials.correct[~offered] == -1).all()
+    assert (trials.correct == 1).any(1).all()
 
 
 @all_tasks
@@ -123,10 +140,34 @@ def test_an_oracle_earns_the_maximum(name: str) -> None:
     task = make(name)
     trials = task.sample(np.random.default_rng(2), 60)
     total, last, decided = play(trials, trials.ground_truth)
-    best = trials.rewards[DECISION].max(1)
+    answer = trials.ground_truth.max(0)
+    paid = trials.rewards[DECISION][np.arange(60), answer]
     np.testing.assert_array_equal(last, first_decision(trials))
     assert decided.all()
-    np.testing.assert_allclose(total, best * trials.discount[last], rtol=1e-6)
+    np.testing.assert_allclose(total, paid * trials.discount[last], rtol=1e-6)
+    if not task.random_rewards:
+        np.testing.assert_array_equal(paid, trials.rewards[DECISION].max(1))
+        return
+    # one condition many times: what the correct choices earn on average is what is most on average
+    many = task.sample(np.random.default_rng(2), 20_000, **{f: trials.conditions[f][0] for f in task.factors})
+    earned = many.rewards[DECISION].mean(0)
+    assert (many.correct == many.correct[0]).all() and len(np.unique(many.rewards[DECISION], axis=0)) > 1
+    assert earned[many.correct[0] == 1].min() > earned[many.correct[0] != 1].max()
+
+
+@all_tasks
+def test_choices_are_counted_as_the_task_says(name: str) -> None:
+    """Performance of an oracle is perfect, that of silence nothing; the criterion tells them apart."""
+    task = make(name)
+    trials = task.sample(np.random.default_rng(13), 200)
+    answer = trials.ground_truth.max(0)
+    perfect = {**trials.conditions, "decision": np.ones(200, bool), "correct": np.ones(200, int), "choice": answer}
+    silent = {**perfect, "decision": np.zeros(200, bool), "correct": np.full(200, -1), "choice": np.zeros(200, int)}
+    best, worst = task.performance(perfect), task.performance(silent)
+    assert (best["p_decision"], best["p_correct"]) == (1.0, 1.0)
+    assert set(worst.values()) == {0.0} and not task.criterion(worst)
+    low = {**best, "p_correct": task.min_correct - 0.001}
+    assert not task.criterion(low) and not task.criterion({**best, "p_decision": 0.98})
 
 
 @all_tasks
@@ -156,7 +197,8 @@ def test_haste_and_silence_are_punished(name: str) -> None:
         total, last, decided = play(trials, late)
         on_time_and_before_the_end = on_time & (step < trials.n_steps - 1)
         np.testing.assert_array_equal(decided, on_time_and_before_the_end)
-        np.testing.assert_array_equal(total > 0, on_time_and_before_the_end)
+        paid = np.where(on_time_and_before_the_end, trials.rewards[DECISION][i, choice], task.reward_abort)
+        np.testing.assert_allclose(total, paid * trials.discount[last], rtol=1e-6)
 
 
 @all_tasks
@@ -235,13 +277,16 @@ def test_factorial_has_its_first_factor_fastest(name: str) -> None:
 @all_tasks
 def test_categories_are_uniform_and_independent(name: str) -> None:
     task = make(name)
-    n = 4000
-    conditions = task.sample(np.random.default_rng(8), n).conditions
     table = task.factorial()
-    counts = [sum(np.logical_and.reduce([conditions[k] == v for k, v in row.items()])) for row in table]
-    expected = n / len(table)
-    assert sum(counts) == n
-    assert np.abs(np.array(counts) - expected).max() < 4.5 * np.sqrt(expected)
+    n = max(4000, 40 * len(table))
+    # of the variables alone: their distribution needs no inputs
+    conditions = draw(task.variables(), np.random.default_rng(8), n, {}, name)
+    place = {tuple(row.values()): i for i, row in enumerate(table)}
+    drawn = zip(*(conditions[factor].tolist() for factor in task.factors), strict=True)
+    counts = np.bincount([place[row] for row in drawn], minlength=len(table))
+    assert counts.sum() == n
+    assert np.abs(counts - n / len(table)).max() < 4.5 * np.sqrt(n / len(table))
+    assert len(table) == 1 or chisquare(counts).pvalue > 1e-3
 
 
 @all_tasks
@@ -265,7 +310,7 @@ def test_impossible_settings_are_one_sentence(name: str) -> None:
         ({"rewad_abort": -1.0}, r"unknown key 'rewad_abort' \(did you mean 'reward_abort'\?"),
     ):
         with pytest.raises(SettingsError, match=message) as error:
-            parse(task_class(name), values, "config/mine.yaml: tasks.mine")
+            parse(TASKS[name], values, "config/mine.yaml: tasks.mine")
         assert str(error.value).startswith("config/mine.yaml: tasks.mine: ")
         assert "\n" not in str(error.value)
 
@@ -276,3 +321,14 @@ def test_an_unknown_task_lists_those_that_exist() -> None:
     for hidden in ("_base", "_draws", "../errors", ""):
         with pytest.raises(SettingsError, match="unknown task"):
             task_class(hidden)
+
+
+@all_tasks
+def test_one_draw_is_the_first_of_many(name: str) -> None:
+    """The published order draws one by one: the same numbers, and as many of the generator's, as in an array of one."""
+    one, many = np.random.RandomState(11), np.random.RandomState(11)
+    for _ in range(20):
+        for variable in make(name).variables().values():
+            a, b = variable.one(one), variable(many, 1)
+            assert a == b[0] and np.array([a], b.dtype)[0] == b[0]
+    assert one.randint(2**31) == many.randint(2**31)

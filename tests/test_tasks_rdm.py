@@ -10,7 +10,7 @@ from scipy.stats import chisquare, norm
 
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import parse
-from rnnpipe.tasks import task_class
+from rnnpipe.tasks import trial_task_class
 from rnnpipe.tasks._base import Task
 from rnnpipe.trials import DECISION, TIMEOUT
 
@@ -18,7 +18,7 @@ MOTION = pytest.mark.parametrize("name", ["rdm_fixed", "rdm_rt"])
 
 
 def make(name: str, **values: Any) -> Task:
-    return parse(task_class(name), values, name)
+    return parse(trial_task_class(name), values, name)
 
 
 def test_golden_conditions_of_the_published_generator() -> None:
@@ -215,4 +215,4 @@ def test_ideal_observer_feels_the_input_noise(var_in: float, ceiling: float) -> 
 )
 def test_impossible_settings(name: str, values: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
-        parse(task_class(name), values, "tasks.mine")
+        parse(trial_task_class(name), values, "tasks.mine")

@@ -230,6 +230,23 @@ def test_a_setting_reruns_what_depends_on_it(tree: Path, case: str) -> None:
         assert planned(tree) == expected
 
 
+def test_training_that_starts_from_another_reruns_with_it(tree: Path) -> None:
+    entry = {"task": "motion", "learning": TINY, "seeds": [2], "initial": "a"}
+    target, network = "results/train/tuned/seed2.pth", {"n_units": 20}
+    with study(tree, "experiments", "tuned", value={**entry, "network": network, "value_network": {"n_units": 10}}):
+        assert planned(tree, target) == {"Training tuned, seed 2"}
+        done = snakemake(tree, "--cores", "1", target)
+        assert done.returncode == 0, done.stdout
+        assert "--initial results/train/a/seed2.pth" in done.stdout
+        assert planned(tree, target) == set()
+        with study(tree, "experiments", "a", "learning", "learning_rate", value=0.03):
+            assert planned(tree, target) == {"Training a, seed 2", "Training tuned, seed 2"}
+
+
+def test_the_name_of_a_source_is_a_target(tree: Path) -> None:
+    assert planned(tree, "mini", "--forceall") == EVERYTHING
+
+
 def test_device_and_threads_rerun_nothing(tree: Path) -> None:
     assert planned(tree, "--cores", "2", "--config", "device=cpu", "threads=2") == set()
 
@@ -375,7 +392,7 @@ def test_the_shipped_study_can_be_planned_at_every_scale(tmp_path: Path, scale: 
 
 @pytest.mark.slow
 def test_the_shipped_study_runs_at_smoke_scale(tmp_path: Path) -> None:
-    words = ["--snakefile", str(ROOT / "workflow/Snakefile"), "--directory", str(tmp_path), "--cores", "2"]
+    words = ["--snakefile", str(ROOT / "workflow/Snakefile"), "--directory", str(tmp_path), "--cores", "2", "song2017"]
     configuration = ["--configfile", str(ROOT / "config/config.yaml"), "--config", "scale=smoke"]
     done = snakemake(tmp_path, *words, *configuration)
     assert done.returncode == 0, done.stdout

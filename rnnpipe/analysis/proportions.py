@@ -39,3 +39,30 @@ def wilson(successes: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[ND
     low = np.where(k == 0, 0.0 * m, centre - half)
     high = np.where(k == m, 1.0 + 0.0 * m, centre + half)
     return low, high
+
+
+def difference(
+    successes: tuple[float, float], n: tuple[float, float], level: float = LEVEL
+) -> tuple[float, float, float]:
+    r"""Difference of two independent proportions with its score interval.
+
+    With (l_i, u_i) the Wilson interval of p_i, the interval of d = p_2 - p_1 is
+
+    .. math:: d - \sqrt{(p_2 - l_2)^2 + (u_1 - p_1)^2}, \quad d + \sqrt{(u_2 - p_2)^2 + (p_1 - l_1)^2}
+
+    Args:
+        successes: Number of successes of the first and of the second group.
+        n: Number of trials of both; without trials everything is NaN.
+        level: Confidence level.
+
+    Returns:
+        Difference (second less first), lower and upper bound.
+
+    Reference: Newcombe (1998) Statistics in Medicine 17:873, method 10.
+    """
+    k, m = np.asarray(successes, dtype=float), np.asarray(n, dtype=float)
+    low, high = wilson(k, m, level)
+    p1, p2 = k / np.where(m > 0, m, np.nan)
+    d = p2 - p1
+    down, up = np.hypot(p2 - low[1], high[0] - p1), np.hypot(high[1] - p2, p1 - low[0])
+    return float(d), float(d - down), float(d + up)

@@ -1,4 +1,4 @@
-"""Psychometric function: choices as a function of signed coherence, and its cumulative-Gaussian fit.
+"""Psychometric function: choices as a function of signed coherence or rate, and its cumulative-Gaussian fit.
 
 The fit that figures and claims report is the unweighted least-squares one, as published, for two reasons. With
 random stimulus durations the psychometric function of even a perfect observer is a mixture of Gaussians of many
@@ -27,7 +27,8 @@ from rnnpipe.analysis.proportions import LEVEL, wilson
 LEFT, RIGHT = 1, 2
 """Choices of the motion tasks, as in the trial table."""
 
-STEP = "choices jump from all left to all right; the levels do not resolve a width"
+SIDES = ("left", "right")
+"""What the two choices are called, the one that should grow with the level last."""
 
 
 @dataclass(frozen=True)
@@ -49,29 +50,46 @@ class Fit:
         return p
 
 
+def choices_by_level(table: pd.DataFrame, x: ArrayLike, choice: int = RIGHT) -> pd.DataFrame:
+    """Decisions and choices of one kind at each level of a stimulus.
+
+    Args:
+        table: Trials with `choice` and `decision`.
+        x: Level of the stimulus in each trial, (n_trials,).
+        choice: The choice that is counted.
+
+    Returns:
+        One row a level, ascending: `x`, `n_trials`, `n` (trials with a decision), `n_chosen`, `p_decision`, `p` (chosen
+        given a decision), and its interval `low`, `high`.
+    """
+    decided = table["decision"].to_numpy(bool)
+    chosen = decided & (table["choice"].to_numpy() == choice)
+    level = np.asarray(x, dtype=float) + 0.0  # + 0.0 makes -0 equal 0
+    counts = pd.DataFrame({"x": level, "n_trials": 1, "n": decided.astype(int), "n_chosen": chosen.astype(int)})
+    levels = counts.groupby("x", as_index=False).sum()
+    n = levels["n"].to_numpy(float)
+    levels["p_decision"] = n / levels["n_trials"]
+    levels["p"] = levels["n_chosen"] / np.where(n > 0, n, np.nan)
+    levels["low"], levels["high"] = wilson(levels["n_chosen"], n)
+    return levels
+
+
 def right_choices(table: pd.DataFrame) -> pd.DataFrame:
-    """Decisions and rightward choices at each signed coherence.
+    """Rightward choices at each signed coherence.
 
     Args:
         table: Trials with `side` (-1, +1), `coherence` (percent), `choice` and `decision`.
 
     Returns:
-        One row a level of x = side * coherence (percent, rightward positive), ascending: `x`, `n_trials`, `n` (trials
-        with a decision), `n_right`, `p_decision`, `p` (rightward given a decision), and its interval `low`, `high`.
+        As `choices_by_level` of x = side * coherence (percent, rightward positive), `n_chosen` named `n_right`.
     """
-    x = table["side"].to_numpy(float) * table["coherence"].to_numpy(float) + 0.0  # + 0.0 makes -0 equal 0
-    decided = table["decision"].to_numpy(bool)
-    right = decided & (table["choice"].to_numpy() == RIGHT)
-    counts = pd.DataFrame({"x": x, "n_trials": 1, "n": decided.astype(int), "n_right": right.astype(int)})
-    levels = counts.groupby("x", as_index=False).sum()
-    n = levels["n"].to_numpy(float)
-    levels["p_decision"] = n / levels["n_trials"]
-    levels["p"] = levels["n_right"] / np.where(n > 0, n, np.nan)
-    levels["low"], levels["high"] = wilson(levels["n_right"], n)
-    return levels
+    x = table["side"].to_numpy(float) * table["coherence"].to_numpy(float)
+    return choices_by_level(table, x, RIGHT).rename(columns={"n_chosen": "n_right"})
 
 
-def fit_least_squares(x: ArrayLike, n_right: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Fit:
+def fit_least_squares(
+    x: ArrayLike, n_right: ArrayLike, n: ArrayLike, level: float = LEVEL, names: tuple[str, str] = SIDES
+) -> Fit:
     r"""Fit of the proportions by unweighted least squares, the published estimator.
 
     Levenberg-Marquardt from mu = mean(x), sigma = SD(x); no lapse. The intervals are Wald intervals with the
@@ -84,11 +102,12 @@ def fit_least_squares(x: ArrayLike, n_right: ArrayLike, n: ArrayLike, level: flo
 
     Args:
         x: Levels, (n_levels,).
-        n_right: Rightward choices at each level.
+        n_right: Rightward choices at each level, or whatever choice should grow with it.
         n: Choices at each level; levels without any do not count.
         level: Confidence level.
+        names: What the two choices are called, the counted one last.
     """
-    x, k, n, problem = _usable(x, n_right, n)
+    x, k, n, problem = _usable(x, n_right, n, names)
     if problem:
         return Fit("least squares", problem=problem)
     try:
@@ -101,11 +120,11 @@ def fit_least_squares(x: ArrayLike, n_right: ArrayLike, n: ArrayLike, level: flo
         return Fit("least squares", problem="the least-squares fit did not converge")
     mu, sigma = float(mu), float(sigma)
     if not 0 < sigma <= 100 * (x.max() - x.min()):
-        return Fit("least squares", problem="choices do not grow with signed coherence")
+        return Fit("least squares", problem="choices do not grow with the level")
     jacobian = _jacobian(x, mu, sigma)
     gram = jacobian.T @ jacobian
     if np.linalg.cond(gram) > 1e12:
-        return Fit("least squares", problem=STEP)
+        return Fit("least squares", problem=_step(names))
     bread = np.linalg.inv(gram) @ jacobian.T
     p = (k + 0.5) / (n + 1)
     error = np.sqrt(np.diag((bread * (p * (1 - p) / n)) @ bread.T))
@@ -125,20 +144,22 @@ def _jacobian(x: NDArray[np.float64], mu: float, sigma: float) -> NDArray[np.flo
     return np.stack([-density, -density * z], axis=1)
 
 
-def fit_likelihood(x: ArrayLike, n_right: ArrayLike, n: ArrayLike, level: float = LEVEL) -> Fit:
+def fit_likelihood(
+    x: ArrayLike, n_right: ArrayLike, n: ArrayLike, level: float = LEVEL, names: tuple[str, str] = SIDES
+) -> Fit:
     """Fit of the counts by maximum likelihood (probit regression) with profile-likelihood intervals.
 
     Arguments as in `fit_least_squares`. Counts that a step explains without error have no finite maximum and give
     no fit. A bound beyond a thousand times the estimate is reported as 0 or infinity.
     """
-    x, k, n, problem = _usable(x, n_right, n)
+    x, k, n, problem = _usable(x, n_right, n, names)
     if problem:
         return Fit("likelihood", problem=problem)
     centre, scale = x.mean(), x.std()
     u = (x - centre) / scale  # in these units both parameters are of order one
     (intercept, slope), least = _probit(np.stack([np.ones_like(u), u], axis=1), 0.0, k, n)
     if slope < 1e-2:
-        return Fit("likelihood", problem="choices do not grow with signed coherence")
+        return Fit("likelihood", problem="choices do not grow with the level")
     mu, sigma = -intercept / slope, 1 / slope
     limit = least + chi2.ppf(level, 1) / 2
 
@@ -186,8 +207,17 @@ def fit(table: pd.DataFrame) -> Fit:
     return fit_least_squares(levels["x"], levels["n_right"], levels["n"])
 
 
+def fit_levels(levels: pd.DataFrame, names: tuple[str, str] = SIDES) -> Fit:
+    """The reported fit (least squares) of what `choices_by_level` counted."""
+    return fit_least_squares(levels["x"], levels["n_chosen"], levels["n"], names=names)
+
+
+def _step(names: tuple[str, str]) -> str:
+    return f"choices jump from all {names[0]} to all {names[1]}; the levels do not resolve a width"
+
+
 def _usable(
-    x: ArrayLike, n_right: ArrayLike, n: ArrayLike
+    x: ArrayLike, n_right: ArrayLike, n: ArrayLike, names: tuple[str, str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], str]:
     """Levels that have choices, and what keeps them from being fitted, if anything."""
     x, k, n = (np.asarray(v, dtype=float) for v in (x, n_right, n))
@@ -197,11 +227,11 @@ def _usable(
     if not len(x):
         problem = "no decisions"
     elif len(np.unique(x)) < 3:
-        problem = f"decisions at {len(np.unique(x))} signed coherences, a fit needs 3"
+        problem = f"decisions at {len(np.unique(x))} levels, a fit needs 3"
     elif k.sum() in (0, n.sum()):
-        problem = f"every choice was {'left' if k.sum() == 0 else 'right'}"
+        problem = f"every choice was {names[0] if k.sum() == 0 else names[1]}"
     elif _separated(x, k, n):
-        problem = STEP
+        problem = _step(names)
     return x, k, n, problem
 
 

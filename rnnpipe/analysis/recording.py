@@ -75,6 +75,14 @@ class Recording:
                 trials = slice(start, min(start + CHUNK, len(self.table)))
                 yield trials, dataset[:, trials], mask[:, trials].astype(bool)
 
+    def trial(self, index: int) -> dict[str, NDArray[Any]]:
+        """Every array of one trial up to its last step, (n_steps, ...), by name; and `time`, ms."""
+        with self._open() as file:
+            going = file["activity/mask"][:, index].astype(bool)
+            names = [name for name in file["activity"] if name not in ("time", "mask")]
+            arrays = {name: file[f"activity/{name}"][:, index][going] for name in names}
+        return {"time": self.time[going], **arrays}
+
     def aligned(
         self,
         name: str,

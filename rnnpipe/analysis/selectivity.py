@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rnnpipe.analysis.alignment import align, stimulus_time
 from rnnpipe.analysis.psychometric import LEFT, RIGHT
+from rnnpipe.analysis.recording import Moments
 from rnnpipe.analysis.traces import MIN_TRIALS, by_coherence_and_choice
 
 ACTIVE = 0.25
@@ -50,8 +51,17 @@ def d_prime(rates: NDArray[Any], during: NDArray[np.bool_], choice: NDArray[Any]
     left, right = (rates[during & (choice == side)].astype(float) for side in (LEFT, RIGHT))
     if not len(left) or not len(right):
         return np.full(rates.shape[2], np.nan)
-    spread = np.sqrt((left.var(axis=0) + right.var(axis=0)) / 2)
-    return (right.mean(axis=0) - left.mean(axis=0)) / np.where(spread > 0, spread, np.nan)
+    samples = (left, right)
+    n = np.array([len(s) for s in samples])
+    return d_prime_of(
+        Moments(n, np.array([s.mean(axis=0) for s in samples]), np.array([s.var(axis=0) for s in samples]))
+    )
+
+
+def d_prime_of(moments: Moments) -> NDArray[np.float64]:
+    """As `d_prime`, from the moments of two groups of samples, the one that counts as negative first."""
+    spread = np.sqrt(moments.variance[:2].mean(axis=0))
+    return (moments.mean[1] - moments.mean[0]) / np.where(spread > 0, spread, np.nan)
 
 
 def coherence_order(means: NDArray[np.float64], rising: NDArray[np.bool_]) -> NDArray[np.float64]:

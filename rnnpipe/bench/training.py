@@ -11,13 +11,15 @@ import numpy as np
 import torch
 
 from rnnpipe.bench.measure import Measurement, seconds, sgemm_rate
+from rnnpipe.bench.products import update_products
 from rnnpipe.memory import keep_freed_memory
 from rnnpipe.networks.draws import Fresh
 from rnnpipe.networks.engine import batch_size
 from rnnpipe.networks.engines import thread_pool
 from rnnpipe.networks.parameters import effective
 from rnnpipe.networks.settings import GatedSettings, ValueSettings
-from rnnpipe.tasks import task_class
+from rnnpipe.tasks import trial_task_class
+from rnnpipe.tasks._base import Task
 from rnnpipe.training import reference
 from rnnpipe.training.policy_gradient import PolicyGradient
 from rnnpipe.training.settings import PolicyGradientSettings
@@ -34,23 +36,37 @@ def full_length(trials: Trials) -> Trials:
     return dataclasses.replace(trials, stops=stops)
 
 
-def learner(threads: int, device: torch.device) -> PolicyGradient:
-    """A learner at the paper's settings whose readouts are not zero, on full-length trials."""
+def learner(
+    threads: int,
+    device: torch.device,
+    task: Task | None = None,
+    network: GatedSettings | None = None,
+    value_network: ValueSettings | None = None,
+    learning: PolicyGradientSettings | None = None,
+) -> PolicyGradient:
+    """A learner whose readouts are not zero, on full-length trials; by default rdm_fixed at the paper's settings."""
+    task = task or trial_task_class("rdm_fixed")()
     made = PolicyGradient(
-        task_class("rdm_fixed")(), GatedSettings(), ValueSettings(), PolicyGradientSettings(), 97, device, threads
+        task,
+        network or GatedSettings(),
+        value_network or ValueSettings(),
+        learning or PolicyGradientSettings(),
+        97,
+        device,
+        threads,
     )
     generator = torch.Generator().manual_seed(0)
-    for network in (made.policy, made.value):
-        network["w_out"].copy_(0.05 * torch.randn(network["w_out"].shape, generator=generator))
-    sample = made.task.sample
+    for parameters in (made.policy, made.value):
+        parameters["w_out"].copy_(0.05 * torch.randn(parameters["w_out"].shape, generator=generator))
+    sample = task.sample
 
-    class FullLength(type(made.task)):  # type: ignore[misc]
+    class FullLength(type(task)):  # type: ignore[misc]
         """The task with trials that never end early."""
 
         def sample(self, *args: object, **conditions: object) -> Trials:
             return full_length(sample(*args, **conditions))  # type: ignore[arg-type]
 
-    made.task = FullLength()
+    made.task = FullLength(**task.model_dump())
     return made
 
 
@@ -70,19 +86,6 @@ def reference_update(made: PolicyGradient) -> Callable[[], None]:
     return update
 
 
-def flop_per_trial(made: PolicyGradient) -> float:
-    """Multiplications and additions of an update, per full-length trial, as dense products.
-
-    A policy step multiplies the rates with three blocks and the inputs with three; the value network likewise with
-    rates and actions as inputs. The gradient needs each product twice more, except the one with the inputs, which
-    are not trained: once.
-    """
-    n, n_in, n_act, steps = 100, 3, 3, made.task.n_steps
-    policy = 3 * (3 * n * n) + 2 * (3 * n * n_in) + 3 * n * n_act
-    value = 3 * (3 * n * n) + 2 * (3 * n * (n + n_act)) + 3 * n
-    return 2.0 * steps * (policy + value)
-
-
 def measure_training(threads: tuple[int, ...], repetitions: int) -> Iterator[Measurement]:
     """Updates and trials per second of the engine, the reference, their ratio, and the fraction of sgemm."""
     keep_freed_memory()
@@ -100,7 +103,7 @@ def measure_training(threads: tuple[int, ...], repetitions: int) -> Iterator[Mea
         yield Measurement(
             "train_engine", n * speed, "trials/s", count, repetitions, n * speed / reference_rate, "train_reference"
         )
-        done = n * speed * flop_per_trial(made)
+        done = speed * sum(product.flop for product in update_products(made))
         yield Measurement(
             "train_flop", done / 1e9, "GFLOP/s", count, repetitions, done / (count * rate), "sgemm per thread"
         )

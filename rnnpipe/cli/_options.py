@@ -25,7 +25,7 @@ from pydantic.fields import FieldInfo
 from rnnpipe.cli._argv import flag_value
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import Settings, parse, suggest
-from rnnpipe.tasks import task_class, task_names
+from rnnpipe.tasks import environment_task_names, task_class, task_names
 from rnnpipe.yaml_file import parse_yaml, read_mapping
 
 TASK = None
@@ -74,7 +74,7 @@ class StageCommand(click.Command):
                 click.Option(
                     ["--task.name", _parameter("task", "name")],
                     metavar="TASK",
-                    help=f"one of {', '.join(task_names())}",
+                    help=f"one of {', '.join(task_names() + environment_task_names())}",
                 ),
             )
         rest = super().parse_args(ctx, args)
@@ -102,7 +102,8 @@ class StageCommand(click.Command):
     def _parse(self, given: Mapping[str, Any], models: Mapping[str, type[Settings]]) -> dict[str, Settings]:
         for group in self.groups:
             if group not in models:
-                raise SettingsError(f"no task is named: give --task.name, one of {', '.join(task_names())}.")
+                names = ", ".join(task_names() + environment_task_names())
+                raise SettingsError(f"no task is named: give --task.name, one of {names}.")
         parsed = {}
         for group, model in models.items():
             values = dict(given.get(group, {}))
@@ -145,7 +146,7 @@ def _parameter(group: str, key: str) -> str:
 
 
 def _metavar(annotation: Any) -> str:
-    """How a type is shown: INT, FLOAT, BOOL, TEXT, [gated|linear], FLOAT,... with |null where None is allowed."""
+    """How a type is shown: INT, FLOAT, BOOL, TEXT, [a|b], FLOAT,..., {...} with |null where None is allowed."""
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
         shown = [_metavar(a) for a in inner if a is not type(None)]
@@ -154,11 +155,13 @@ def _metavar(annotation: Any) -> str:
         return "[" + "|".join(map(str, inner)) + "]"
     if origin in (list, tuple):
         return f"{_metavar(inner[0])},..."
+    if origin is dict:
+        return "{...}"
     return {int: "INT", float: "FLOAT", bool: "BOOL"}.get(annotation, "TEXT")
 
 
 def _value(flag: str, field: FieldInfo, text: str) -> Any:
-    """A flag's text as its field's type: `null` is None, lists are `1,2,3` or `[1, 2, 3]`."""
+    """A flag's text as its field's type: `null` is None, lists are `1,2,3` or `[1, 2, 3]`, mappings `{a: 1}`."""
     annotation: Any = field.annotation
     inner = typing.get_args(annotation)
     value: Any = text
@@ -167,6 +170,8 @@ def _value(flag: str, field: FieldInfo, text: str) -> Any:
     if typing.get_origin(annotation) in (list, tuple):
         listed = text.startswith("[")
         value = parse_yaml(text, flag) if listed else [word.strip() for word in text.split(",") if word.strip()]
+    if typing.get_origin(annotation) is dict:
+        value = parse_yaml(text, flag)
     try:
         return TypeAdapter(annotation).validate_python(value)
     except ValidationError as error:

@@ -8,22 +8,35 @@ from typing import Any
 import click
 
 from rnnpipe.cli._options import TASK, stage
-from rnnpipe.dataset import DatasetSettings, blocks, n_trials
+from rnnpipe.dataset import DatasetSettings, blocks, episode_seeds, n_trials
+from rnnpipe.io.episodes import write_episodes
 from rnnpipe.io.trials import write_trials
 from rnnpipe.provenance import provenance
+from rnnpipe.tasks._environment import EnvironmentTask
 
 
 @stage(task=TASK, dataset=DatasetSettings)
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="H5", help="trials to write")
 def command(settings: dict[str, Any], out: Path) -> None:
-    """Sample a data set: every combination of a task's conditions, the same number of times."""
+    """Sample a data set: every combination of a task's conditions, the same number of times.
+
+    Of an environment, whose trials are made by acting, it holds the seeds of its episodes.
+    """
     task, dataset = settings["task"], settings["dataset"]
+    plain = {"task": {"name": task.name, **task.changed()}, "dataset": dataset.changed()}
+    if isinstance(task, EnvironmentTask):
+        seeds = episode_seeds(task, dataset)
+        task.make().close()  # one that cannot be made is an error here, not in every evaluation
+        attributes = {"task": task.name, "dt": task.dt, "environment_id": task.id, "seed": dataset.seed}
+        write_episodes(out, seeds, plain, provenance("dataset"), **attributes)
+        print(f"{out}: seeds of {len(seeds)} episodes of {task.id}")
+        return
     total = n_trials(task, dataset)
     write_trials(
         out,
         blocks(task, dataset),
         total,
-        {"task": {"name": task.name, **task.changed()}, "dataset": dataset.changed()},
+        plain,
         provenance("dataset"),
         seed=dataset.seed,
         input_names=list(task.input_names),

@@ -10,16 +10,18 @@ import numpy as np
 
 from rnnpipe.cli._options import stage
 from rnnpipe.evaluation.simulate import simulate
+from rnnpipe.io.episodes import open_episodes
 from rnnpipe.io.evaluation import KIND, SCHEMA
 from rnnpipe.io.hdf5 import create, fill, put
 from rnnpipe.io.match import check_match
 from rnnpipe.io.network import read_network
-from rnnpipe.io.trials import open_trials
+from rnnpipe.io.trials import TrialsFile, open_trials
 from rnnpipe.memory import keep_freed_memory
 from rnnpipe.networks.engine import batch_size
 from rnnpipe.networks.engines import choose_device
 from rnnpipe.progress import Progress
 from rnnpipe.provenance import provenance
+from rnnpipe.tasks._environment import EnvironmentTask
 
 
 @stage()
@@ -50,10 +52,12 @@ def command(
 ) -> None:
     """Run a trained network on a dataset, with noise and drawn actions, and write what it did."""
     keep_freed_memory()
-    where = choose_device(device)
     network = read_network(network_path)
-    with open_trials(dataset) as trials:
-        check_match(network, trials)
+    where = choose_device(device, network.task)
+    own = isinstance(network.task, EnvironmentTask)
+    with open_episodes(dataset, network) if own else open_trials(dataset) as trials:
+        if isinstance(trials, TrialsFile):
+            check_match(network, trials)
         progress = Progress(trials.n_trials, unit="trial")
         attributes = {
             "task": network.task.name,

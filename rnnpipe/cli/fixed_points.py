@@ -15,11 +15,13 @@ from rnnpipe.analysis.fixed_points import find_fixed_points
 from rnnpipe.analysis.fixed_points_settings import FixedPointSettings
 from rnnpipe.analysis.gated_map import GatedMap
 from rnnpipe.cli._options import stage
+from rnnpipe.errors import ArtefactError
 from rnnpipe.io.fixed_points import write_fixed_points
 from rnnpipe.io.match import check_match
 from rnnpipe.io.network import read_network
 from rnnpipe.io.trials import open_trials
 from rnnpipe.provenance import provenance
+from rnnpipe.tasks._environment import EnvironmentTask
 
 
 @stage(fixed_points=FixedPointSettings)
@@ -35,6 +37,12 @@ def command(settings: dict[str, Any], network_path: Path, dataset: Path, out: Pa
     search: FixedPointSettings = settings["fixed_points"]
     network = read_network(network_path)
     task, tau = network.task, float(network.settings["network"]["tau"])
+    if isinstance(task, EnvironmentTask):
+        raise ArtefactError(
+            f"{network_path}: was trained on task {task.name!r}, an environment whose inputs follow from what is done:"
+            " it has no periods of constant input under which fixed points could be searched for; take a network of a"
+            " trial-structured task."
+        )
     noise_sd = math.sqrt(2 / network.alpha * network.settings["network"]["var_rec"])
     with open_trials(dataset) as trials:
         check_match(network, trials)

@@ -72,12 +72,13 @@ def _hdf5(path: Path) -> list[str]:
 
 def _network(path: Path) -> list[str]:
     from rnnpipe.io.network import KIND, read_network  # imports torch
+    from rnnpipe.networks.parameters import masked
 
     network = read_network(path)
     lines = [f"kind: {KIND}", f"task: {network.task.name}", f"dt: {network.task.dt:g} ms", f"seed: {network.seed}"]
     rows = [("parameter", "shape", "type", "entries", "root mean square")]
-    for part, tensors in (("policy", network.policy), ("value", network.value)):
-        for name, tensor in tensors.items():
+    for part, parameters in network.parameters.items():
+        for name, tensor in masked(parameters, network.masks[part]).items():
             rms = f"{float(tensor.double().square().mean().sqrt()):.4g}" if tensor.numel() else ""
             shape = " x ".join(map(str, tensor.shape))
             rows.append((f"{part}.{name}", shape, str(tensor.dtype), f"{int((tensor != 0).sum())} non-zero", rms))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import click
 from rnnpipe.cli._options import TASK, stage
 from rnnpipe.errors import TrainingError
 from rnnpipe.files import check_writable
+from rnnpipe.io.match import check_start
+from rnnpipe.io.network import read_network
 from rnnpipe.memory import keep_freed_memory
 from rnnpipe.networks.engines import choose_device
 from rnnpipe.networks.settings import GatedSettings, ValueSettings
@@ -28,6 +31,11 @@ from rnnpipe.training.settings import PolicyGradientSettings
     "--network", "network_path", type=click.Path(path_type=Path), required=True, help="network to write (.pth)"
 )
 @click.option("--history", type=click.Path(path_type=Path), required=True, help="history to write (.h5)")
+@click.option(
+    "--initial",
+    type=click.Path(path_type=Path),
+    help="trained network whose best weights and connections training starts from (.pth); by default random ones",
+)
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path),
@@ -51,6 +59,7 @@ def command(
     seed: int,
     network_path: Path,
     history: Path,
+    initial: Path | None,
     checkpoint: Path | None,
     checkpoint_seconds: float,
     device: str,
@@ -58,25 +67,37 @@ def command(
 ) -> None:
     """Train a policy and a value network by policy gradient, until the task's criterion is reached."""
     keep_freed_memory()
-    where = choose_device(device)
+    where = choose_device(device, settings["task"])
     plain = {name: group.model_dump(mode="json") for name, group in settings.items()}
     plain["task"] = {"name": settings["task"].name, **plain["task"]}
     made_by = provenance("train")
+    start = None
+    if initial is not None:
+        start = read_network(initial)
+        check_start(start, settings["task"], settings["network"], settings["value_network"])
+        made_by["initial"] = hashlib.sha256(initial.read_bytes()).hexdigest()  # what it holds, wherever it lies
     key = canonical([plain, seed, made_by, where.type])
     place = checkpoint or network_path.with_name(f".{network_path.name}.checkpoint")
     check_writable(network_path, history, place)
     with only_one(place):
         learner = PolicyGradient(
-            settings["task"], settings["network"], settings["value_network"], settings["learning"], seed, where, threads
+            settings["task"],
+            settings["network"],
+            settings["value_network"],
+            settings["learning"],
+            seed,
+            where,
+            threads,
+            start,
         )
         kept = Checkpoint(place, key)
         run(learner, kept, checkpoint_seconds)
         best = learner.best
         task = settings["task"]
         summary = (
-            f"{learner.n_trials} trials, best network: reward {best['mean_reward']:+.3f}, decisions"
-            f" {best['p_decision']:.3f}, correct {best['p_correct']:.3f} (criterion {task.min_decisions:g},"
-            f" {task.min_correct:g})"
+            f"{learner.n_trials} trials, best network: reward {best['mean_reward']:+.3f}, "
+            + ", ".join(f"{word} {best[name]:.3f}" for name, word in task.measures.items())
+            + f" (criterion {', '.join(f'{getattr(task, name):g}' for name in task.targets)})"
         )
         failed = not learner.reached_criterion and settings["learning"].target_reward is None
         if failed and settings["learning"].on_failure == "error":

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import parse, suggest
-from rnnpipe.tasks import task_class
+from rnnpipe.tasks import trial_task_class
 from rnnpipe.tasks._base import Task
 from rnnpipe.trials import DECISION, FIXATE
 
@@ -43,7 +43,7 @@ def make_face(task: str, mode: str, session_trials: int, settings: Mapping[str, 
     Raises:
         SettingsError: An unknown task or mode, or a setting that the task does not have or cannot take.
     """
-    the_task = parse(task_class(task), settings, f"environment of task {task}")
+    the_task = parse(trial_task_class(task), settings, f"environment of task {task}")
     if mode not in MODES:
         raise SettingsError(f"environment of task {task}: unknown mode {mode!r} ({suggest(str(mode), MODES)}).")
     if session_trials < 1:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnpipe.tasks._environment import Episodes
 from rnnpipe.trials import FIXATE, Trials
 
 
@@ -22,13 +23,14 @@ def outcomes(
 
     Returns:
         Arrays (n_trials,): `decision` (the last action was a choice), `choice` (its index, 0 without one),
-        `correct` (1, 0, or -1 without one), `choice_step` (-1 without one), `reward` (sum), `n_steps`.
+        `correct` (1, 0, or -1 without one), `choice_step` (-1 without one), `reward` (sum), `n_steps`; of episodes of
+        an environment, where nothing is a choice, also `return`, the sum of its rewards as it gives them.
     """
     n_steps = (actions >= 0).sum(0)
     last, i = n_steps - 1, np.arange(trials.n_trials)
     action = actions[last, i]
     decision = trials.choices[trials.phase[last, i], i, action]
-    return {
+    table = {
         "decision": decision,
         "choice": np.where(decision, action, FIXATE).astype(np.int8),
         "correct": np.where(decision, trials.correct[i, action], -1).astype(np.int8),
@@ -36,3 +38,4 @@ def outcomes(
         "reward": rewards.sum(0),
         "n_steps": n_steps,
     }
+    return table | {"return": trials.returns.copy()} if isinstance(trials, Episodes) else table

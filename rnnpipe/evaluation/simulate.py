@@ -15,19 +15,20 @@ from rnnpipe.evaluation.outcomes import outcomes
 from rnnpipe.io.network import Network
 from rnnpipe.networks.draws import Fresh
 from rnnpipe.networks.engines import make_engine, thread_pool
-from rnnpipe.tasks._base import Task
+from rnnpipe.tasks._environment import AnyTask, Episodes
 from rnnpipe.trials import Trials
 
 Columns = dict[str, NDArray[Any]]
 
 
-def trial_table(trials: Trials, task: Task, actions: NDArray[Any], rewards: NDArray[Any]) -> Columns:
+def trial_table(trials: Trials, task: AnyTask, actions: NDArray[Any], rewards: NDArray[Any]) -> Columns:
     """One value a trial: its conditions, its periods (ms) and what came of it; see `rnnpipe.io.evaluation`."""
     outcome = outcomes(trials, actions, rewards)
     step = outcome.pop("choice_step")
     time = np.where(step < 0, np.nan, step * trials.dt)
     table: Columns = {**trials.conditions, **outcome, "choice_time": time}
-    table["reaction_time"] = time - trials.periods[task.stimulus_onset][:, 0] * trials.dt
+    onset = trials.periods[task.stimulus_onset][:, 0] if trials.periods else 0  # an environment has no periods
+    table["reaction_time"] = time - onset * trials.dt
     for name, edges in trials.periods.items():
         table[f"{name}_on"], table[f"{name}_off"] = (edges[:, i] * trials.dt for i in (0, 1))
     return table
@@ -52,7 +53,7 @@ def simulate(
     """
     alpha = network.alpha
     sd = [math.sqrt(2 / alpha * network.settings[k]["var_rec"]) for k in ("network", "value_network")]
-    engine = make_engine(device, alpha, sd[0], sd[1])
+    engine = make_engine(device, alpha, sd[0], sd[1], network.task)
     policy, value = ({k: v.to(device) for k, v in w.items()} for w in (network.policy, network.value))
 
     def run(numbered: tuple[int, Trials]) -> tuple[Columns, Columns]:
@@ -71,6 +72,7 @@ def simulate(
             "actions": actions.astype(np.int8),
             "rewards": rewards,
             "mask": episode.mask.cpu().numpy().astype(bool),
+            **({"observations": trials.inputs} if isinstance(trials, Episodes) else {}),
         }
 
     numbered = enumerate(batches)

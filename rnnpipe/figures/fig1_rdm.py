@@ -5,20 +5,20 @@ Reference: Song, Yang & Wang (2017) eLife 6:e21492, Fig. 1.
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
 from rnnpipe.analysis.durations import N_BINS, accuracy_by_duration
+from rnnpipe.analysis.recording import Recording
 from rnnpipe.analysis.traces import sorted_traces
 from rnnpipe.figures import Inputs
 from rnnpipe.figures.motion import UNIT_PANEL_LABEL, Activity, motion_table, only, unit_label
 from rnnpipe.figures.networks_schematic import draw_networks, network_sizes
 from rnnpipe.figures.schematic import draw_schematic, schematic
 from rnnpipe.figures.source_data import assemble, of, points
-from rnnpipe.figures.style import coherence_colours, new_figure, note, panel_letter, percent, place, styled
-from rnnpipe.figures.traces import draw_traces, legends, trace_points
+from rnnpipe.figures.style import at_least, coherence_colours, new_figure, note, panel_letter, percent, place, styled
+from rnnpipe.figures.traces import draw_traces, draw_value, legends, trace_points, value_points
 from rnnpipe.io.evaluation import task_of
 from rnnpipe.settings import Settings, setting
 
@@ -27,8 +27,6 @@ NEEDS = {
     "activity": "evaluation of the network with recorded activity",
 }
 UNIT_WINDOW = (-200.0, 450.0)
-STIMULUS_WINDOW = (-200.0, 600.0)
-CHOICE_WINDOW = (-400.0, 0.0)
 
 
 class Options(Settings):
@@ -51,20 +49,14 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
         network_sizes("B", table.attrs),
         _accuracy(table, options.n_bins),
     ]
-    activity = Activity.read(only(inputs, "activity"), "policy_rates", "value")
+    activity = Activity.read(only(inputs, "activity"), "policy_rates")
     example = activity.example(options.unit)
     if example is not None:
         rates = activity.arrays["policy_rates"][:, :, example.unit]
         traces = sorted_traces(activity.around_stimulus(rates, UNIT_WINDOW), activity.table)
         part = trace_points("D", "example unit", traces, "stimulus onset", UNIT_PANEL_LABEL)
         parts.append(part.assign(label=unit_label(example)))
-    value = activity.arrays["value"]
-    for series, aligned, event in (
-        ("stimulus", activity.around_stimulus(value, STIMULUS_WINDOW), "stimulus onset"),
-        ("choice", activity.around_choice(value, CHOICE_WINDOW), "choice"),
-    ):
-        parts.append(trace_points("E", series, sorted_traces(aligned, activity.table), event, "Expected reward"))
-    return assemble(parts)
+    return assemble([*parts, *value_points("E", Recording(only(inputs, "activity")))])
 
 
 def _accuracy(table: pd.DataFrame, n_bins: int) -> pd.DataFrame:
@@ -107,16 +99,9 @@ def draw(table: pd.DataFrame) -> Figure:
 
     panel_letter(figure, "E", 105, 48)
     stimulus, choice = place(figure, 114, 11, 28, 35), place(figure, 146, 11, 14, 35)
-    for axes, series, window in ((stimulus, "stimulus", STIMULUS_WINDOW), (choice, "choice", CHOICE_WINDOW)):
-        draw_traces(axes, table, "E", series, levels)
-        axes.set(xlim=window, ylim=_at_least(0.5, 1.2, of(table, "E")["y"]))
-        axes.set_xlabel(axes.get_xlabel().replace("from ", "from\n"))
-    stimulus.set_xticks([-200, 0, 200, 400, 600])
-    stimulus.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    draw_value(stimulus, choice, table, "E", levels, (0.5, 1.2))
     stimulus.set_xticklabels(["", "0", "200", "400", ""])
-    choice.set(xticks=[-400, -200, 0], yticks=[], ylabel="")
     choice.set_xticklabels(["\N{MINUS SIGN}400", "", "0"])
-    choice.spines["left"].set_visible(False)
     legends(choice, levels)
     return figure
 
@@ -133,15 +118,7 @@ def _draw_accuracy(figure: Figure, table: pd.DataFrame) -> None:
         axes.set(xlabel=rows["x_label"].iloc[0], ylabel=rows["y_label"].iloc[0])
         handles, labels = axes.get_legend_handles_labels()
         axes.legend(handles[::-1], labels[::-1], title="Coherence", loc="lower right")
-    bottom, _ = _at_least(0.5, 1.0, rows["low"])  # chance, unless the network is worse
+    bottom, _ = at_least(0.5, 1.0, rows["low"])  # chance, unless the network is worse
     axes.set(xlim=(0, 1200), ylim=(bottom, 1 + 0.02 * (1 - bottom)), xticks=[0, 300, 600, 900, 1200])
     axes.yaxis.set_major_locator(MultipleLocator(0.1 if bottom >= 0.3 else 0.2))
     axes.spines["left"].set_bounds(bottom, 1.0)
-
-
-def _at_least(low: float, high: float, values: pd.Series) -> tuple[float, float]:
-    """Published limits of an axis, widened to the next tenth where the values go beyond them."""
-    shown = values[values.notna()]
-    if shown.empty:
-        return low, high
-    return min(low, np.floor(10 * shown.min()) / 10), max(high, np.ceil(10 * shown.max()) / 10)

@@ -9,13 +9,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, MultipleLocator, NullLocator
+from matplotlib.ticker import MaxNLocator, MultipleLocator
 
-from rnnpipe.analysis import psychometric
 from rnnpipe.analysis.chronometric import MIN_TRIALS, reaction_times
 from rnnpipe.analysis.traces import sorted_traces
 from rnnpipe.figures import Inputs
-from rnnpipe.figures.motion import UNIT_PANEL_LABEL, Activity, motion_table, only, unit_label
+from rnnpipe.figures.motion import (
+    UNIT_PANEL_LABEL,
+    Activity,
+    draw_psychometric,
+    motion_table,
+    only,
+    psychometric_points,
+    unit_label,
+)
 from rnnpipe.figures.schematic import draw_schematic, schematic
 from rnnpipe.figures.source_data import assemble, of, points
 from rnnpipe.figures.style import GREY, INK, new_figure, note, panel_letter, place, styled
@@ -51,7 +58,7 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
     parts = [
         schematic("A", task_of(table.attrs, path), options.shown_stimulus, options.schematic_seed),
         _chronometric(table, options.min_trials),
-        _psychometric(table),
+        psychometric_points("C", table),
     ]
     activity = Activity.read(only(inputs, "activity"), "policy_rates")
     example = activity.example(options.unit)
@@ -84,25 +91,6 @@ def _chronometric(table: pd.DataFrame, min_trials: int) -> pd.DataFrame:
     return pd.concat(parts) if parts else points("B", "correct", coherence=[], x=[])
 
 
-def _psychometric(table: pd.DataFrame) -> pd.DataFrame:
-    levels = psychometric.right_choices(table)
-    fit = psychometric.fit_least_squares(levels["x"], levels["n_right"], levels["n"])
-    labels = {"x_label": "Signed coherence (%), right > 0", "y_label": "Fraction of right choices"}
-    seen = levels[levels["n"] > 0]
-    columns = {k: seen[k].to_numpy(float) for k in ("x", "low", "high", "n")}
-    parts = [points("C", "right choices", y=seen["p"].to_numpy(float), **columns, **labels)]
-    if fit.problem:
-        parts.append(points("C", "no fit", label=fit.problem))
-    else:
-        x = np.linspace(levels["x"].min(), levels["x"].max(), 201)
-        mu = round(fit.mu, 1) + 0.0  # never -0.0
-        label = f"σ = {fit.sigma:.1f} % [{fit.sigma_low:.1f}, {fit.sigma_high:.1f}]\nµ = {mu:.1f} %".replace(
-            "= -", "= \N{MINUS SIGN}"
-        )
-        parts.append(points("C", "fit", x=x, y=fit(x), label=label, **labels))
-    return pd.concat(parts)
-
-
 @styled
 def draw(table: pd.DataFrame) -> Figure:
     """The figure of a table that `data` made, 174 mm wide."""
@@ -112,7 +100,7 @@ def draw(table: pd.DataFrame) -> Figure:
     panel_letter(figure, "B", 104, 1)
     _draw_chronometric(place(figure, 116, 57, 50, 35), table)
     panel_letter(figure, "C", 1, 49)
-    _draw_psychometric(place(figure, 12, 9, 62, 34), table)
+    draw_psychometric(place(figure, 12, 9, 62, 34), table, "C")
     panel_letter(figure, "D", 84, 49)
     unit = place(figure, 94, 9, 56, 34)
     levels = sorted(of(table, "D")["coherence"].dropna().unique())
@@ -145,20 +133,3 @@ def _draw_chronometric(axes: Axes, table: pd.DataFrame) -> None:
     else:
         axes.set_yticks([])
         note(axes, "too few decisions")
-
-
-def _draw_psychometric(axes: Axes, table: pd.DataFrame) -> None:
-    seen, fit = of(table, "C", "right choices"), of(table, "C", "fit")
-    axes.set(ylim=(-0.03, 1.03), yticks=[0, 0.25, 0.5, 0.75, 1.0])
-    axes.yaxis.set_minor_locator(NullLocator())
-    if seen.empty:
-        note(axes, "no decisions")
-        return
-    axes.axhline(0.5, color=GREY, lw=0.4, ls=":", zorder=0)
-    axes.axvline(0, color=GREY, lw=0.4, ls=":", zorder=0)
-    axes.plot(fit["x"], fit["y"], color=INK, lw=1.0)
-    axes.vlines(seen["x"], seen["low"], seen["high"], color=INK, lw=0.7)
-    axes.plot(seen["x"], seen["y"], "o", color=INK, ms=3.2)
-    axes.set(xlabel=seen["x_label"].iloc[0], ylabel=seen["y_label"].iloc[0], xticks=[-50, -25, 0, 25, 50])
-    text = fit["label"].iloc[0] if len(fit) else "no fit: " + str(of(table, "C", "no fit")["label"].iloc[0])
-    axes.text(0.03, 0.97, text, transform=axes.transAxes, ha="left", va="top", fontsize=6, linespacing=1.4)

@@ -1,4 +1,4 @@
-"""Reading what the figures of motion tasks share: one network's behaviour and activity, and its example unit."""
+"""What figures of motion tasks share: a network's behaviour and activity, example unit and psychometric panel."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
 
+from rnnpipe.analysis import psychometric
 from rnnpipe.analysis.alignment import Aligned, align, stimulus_time
 from rnnpipe.analysis.selectivity import ExampleUnit, d_prime, example_unit
 from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.figures import Inputs
+from rnnpipe.figures.source_data import of, points
+from rnnpipe.figures.style import GREY, INK, note
 from rnnpipe.io.evaluation import read_activity, read_table
 
 COLUMNS = ("side", "coherence", "choice", "decision", "correct", "reaction_time", "choice_time")
 UNIT_PANEL_LABEL = "Firing rate (a.u.)"
+SIGNED_COHERENCE = "Signed coherence (%), right > 0"
 
 
 def only(inputs: Inputs, need: str) -> Path:
@@ -98,3 +104,41 @@ class Activity:
 def unit_label(example: ExampleUnit) -> str:
     """What a panel says of its unit; units are counted from 0 as in the files."""
     return f"unit {example.unit}, d\N{PRIME} = {example.d_prime:.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def psychometric_points(panel: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Fraction of right choices at each signed coherence with its fit, or why there is none."""
+    levels = psychometric.right_choices(table)
+    fit = psychometric.fit_least_squares(levels["x"], levels["n_right"], levels["n"])
+    labels = {"x_label": SIGNED_COHERENCE, "y_label": "Fraction of right choices"}
+    seen = levels[levels["n"] > 0]
+    columns = {k: seen[k].to_numpy(float) for k in ("x", "low", "high", "n")}
+    parts = [points(panel, "right choices", y=seen["p"].to_numpy(float), **columns, **labels)]
+    if fit.problem:
+        parts.append(points(panel, "no fit", label=fit.problem))
+    else:
+        x = np.linspace(levels["x"].min(), levels["x"].max(), 201)
+        mu = round(fit.mu, 1) + 0.0  # never -0.0
+        label = f"σ = {fit.sigma:.1f} % [{fit.sigma_low:.1f}, {fit.sigma_high:.1f}]\nµ = {mu:.1f} %".replace(
+            "= -", "= \N{MINUS SIGN}"
+        )
+        parts.append(points(panel, "fit", x=x, y=fit(x), label=label, **labels))
+    return pd.concat(parts)
+
+
+def draw_psychometric(axes: Axes, table: pd.DataFrame, panel: str) -> None:
+    """Draw what `psychometric_points` gives."""
+    seen, fit = of(table, panel, "right choices"), of(table, panel, "fit")
+    axes.set(ylim=(-0.03, 1.03), yticks=[0, 0.25, 0.5, 0.75, 1.0])
+    axes.yaxis.set_minor_locator(NullLocator())
+    if seen.empty:
+        note(axes, "no decisions")
+        return
+    axes.axhline(0.5, color=GREY, lw=0.4, ls=":", zorder=0)
+    axes.axvline(0, color=GREY, lw=0.4, ls=":", zorder=0)
+    axes.plot(fit["x"], fit["y"], color=INK, lw=1.0)
+    axes.vlines(seen["x"], seen["low"], seen["high"], color=INK, lw=0.7)
+    axes.plot(seen["x"], seen["y"], "o", color=INK, ms=3.2)
+    axes.set(xlabel=seen["x_label"].iloc[0], ylabel=seen["y_label"].iloc[0], xticks=[-50, -25, 0, 25, 50])
+    text = fit["label"].iloc[0] if len(fit) else "no fit: " + str(of(table, panel, "no fit")["label"].iloc[0])
+    axes.text(0.03, 0.97, text, transform=axes.transAxes, ha="left", va="top", fontsize=6, linespacing=1.4)

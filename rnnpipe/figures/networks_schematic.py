@@ -20,9 +20,9 @@ def network_sizes(panel: str, attributes: Mapping[str, Any]) -> pd.DataFrame:
     settings = attributes.get("settings", {})
     kind = settings.get("value_network", {}).get("kind", "gated")
     policy = settings.get("network", {}).get("n_units", float("nan"))
-    value = settings.get("value_network", {}).get("n_units", float("nan")) if kind == "gated" else float("nan")
+    value = settings.get("value_network", {}).get("n_units", float("nan")) if kind != "linear" else float("nan")
     parts = [points(panel, "policy", y=policy, label=_units(policy)),
-             points(panel, "value", y=value, label=_units(value) if kind == "gated" else "linear")]  # fmt: skip
+             points(panel, "value", y=value, label=_units(value) if kind != "linear" else "linear")]  # fmt: skip
     return pd.concat(parts, ignore_index=True)
 
 

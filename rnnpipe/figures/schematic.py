@@ -12,12 +12,18 @@ from rnnpipe.tasks._base import Task
 from rnnpipe.tasks._draws import TruncatedExponential
 
 LEFTWARD = -1
-COLOURS = {"fixation": INK, "left": "#0072b2", "right": "#b8860b"}
-NAMES = {"fixation": "Fixation cue", "left": "Evidence, left", "right": "Evidence, right"}
+COLOURS = {"fixation": INK, "left": "#0072b2", "right": "#b8860b", "sure": "#00795a"}
+NAMES = {"fixation": "Fixation cue", "left": "Evidence, left", "right": "Evidence, right", "sure": "Sure target"}
+ACTIONS = {"sure": "Sure, if offered"}
+NOISY = ("left", "right")
+SHOWN_DECISION = 600.0
+"""How much of a longer decision period is shown, ms."""
 
 
 def schematic(panel: str, task: Task, shown: float, seed: int) -> pd.DataFrame:
     """One leftward trial of the highest coherence, the periods of the task and its rewards.
+
+    Where there is a sure option the trial offers it, and where there is a delay it is the shortest.
 
     Args:
         panel: Letter of the panel.
@@ -26,12 +32,20 @@ def schematic(panel: str, task: Task, shown: float, seed: int) -> pd.DataFrame:
         seed: Seed of the trial's noise.
     """
     variables = task.variables()
-    duration = variables.get("stimulus")
-    timed = isinstance(duration, TruncatedExponential)
+    random = {name: v for name, v in variables.items() if isinstance(v, TruncatedExponential)}
+    timed = "stimulus" in random
     conditions = {"side": LEFTWARD, "coherence": max(variables["coherence"].values)}  # type: ignore[attr-defined]
-    trial = task.sample(np.random.default_rng(seed), 1, **conditions, **({"stimulus": shown} if timed else {}))
-    edges = {name: trial.periods[name][0] * task.dt for name in trial.periods}
-    end = max(off for _, off in edges.values()) if timed else edges["stimulus"][0] + shown
+    if timed:
+        conditions["stimulus"] = shown
+    if "delay" in random:
+        conditions["delay"] = random["delay"].offset + random["delay"].low
+    if "wager" in variables:
+        conditions["wager"] = True
+    trial = task.sample(np.random.default_rng(seed), 1, **conditions)
+    edges = _phases({name: trial.periods[name][0] * task.dt for name in trial.periods})
+    last = max(on for on, _ in edges.values())
+    end = max(off for _, off in edges.values())
+    end = min(end, last + SHOWN_DECISION) if timed else edges["stimulus"][0] + shown
     time = np.arange(trial.n_steps) * task.dt
     steps = time <= end
     parts = [
@@ -45,16 +59,16 @@ def schematic(panel: str, task: Task, shown: float, seed: int) -> pd.DataFrame:
         )
         for i, name in enumerate(task.input_names)
     ]
-    starts: dict[float, str] = {}
     for name, (on, off) in edges.items():
-        if on in starts:  # the decision period of the reaction-time task is the stimulus itself
-            continue
-        starts[on] = name
-        limits = (off - on, off - on)
-        if name == "stimulus" and isinstance(duration, TruncatedExponential):
-            limits = (duration.low, duration.high)
-        parts.append(points(panel, f"period {name}", x=on, y=min(off, end), low=limits[0], high=limits[1],
-                            label=_duration(limits, open_ended=not timed and name == "stimulus")))  # fmt: skip
+        limits, label = (off - on, off - on), ""
+        if name in random:
+            limits = (random[name].offset + random[name].low, random[name].offset + random[name].high)
+        elif name == "stimulus":  # of the reaction-time task
+            label = f"up to {off - on:g} ms, answer at any time"
+        elif name == "decision" and "delay" in random:  # begins at random and ends with the trial
+            label = f"until {off:g} ms"
+        label = label or _duration(limits)
+        parts.append(points(panel, f"period {name}", x=on, y=min(off, end), low=limits[0], high=limits[1], label=label))
         phase = int(trial.phase[int(on / task.dt), 0])
         for i, action in enumerate(task.action_names):
             reward = float(trial.rewards[phase, 0, i])
@@ -62,10 +76,23 @@ def schematic(panel: str, task: Task, shown: float, seed: int) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _duration(limits: tuple[float, float], open_ended: bool) -> str:
+def _phases(edges: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Periods that follow one another, without those within them.
+
+    Those are a sure target that comes up during the delay, and the decision period of the reaction-time task, which is
+    the stimulus itself.
+    """
+    shown: dict[str, tuple[float, float]] = {}
+    end = 0.0
+    for name, (on, off) in edges.items():
+        if on == end:
+            shown[name] = on, off
+            end = off
+    return shown
+
+
+def _duration(limits: tuple[float, float]) -> str:
     low, high = limits
-    if open_ended:
-        return f"up to {high:g} ms, answer at any time"
     return f"{low:g} ms" if low == high else f"{low:g}–{high:g} ms"
 
 
@@ -77,29 +104,38 @@ def draw_schematic(axes: Axes, table: pd.DataFrame, panel: str) -> None:
     """Draw a schematic into empty axes; all of it lies within them."""
     rows = of(table, panel)
     periods = rows[rows["series"].str.startswith("period ")]
-    end, top = float(periods["y"].max()), 9.7
+    inputs = _names(rows, "input ")
+    actions = _names(rows, "reward ")
+    line = 1.3 + 0.95 * (len(actions) - 1)  # between inputs and rewards, in rows of the drawing
+    end, top = float(periods["y"].max()), line + 0.8 + 1.9 * len(inputs)
     axes.set(xlim=(-0.3 * end, end), ylim=(0, top + 1.9))
     axes.axis("off")
-    base = {"fixation": 8.0, "left": 6.1, "right": 4.2}  # of each input's trace, in rows of the drawing
     for period in periods.itertuples():
         name, middle = period.series.removeprefix("period "), (period.x + period.y) / 2
         axes.axvspan(period.x, period.y, ymax=top / (top + 1.9), color=PERIOD_COLOURS[name], lw=0)
         axes.text(middle, top + 1.0, name.capitalize(), ha="center", va="bottom", fontsize=6.5)
         axes.text(middle, top + 0.25, period.label, ha="center", va="bottom", fontsize=6, color=GREY)
-    for name, bottom in base.items():
+    for i, name in enumerate(inputs):
+        bottom = line + 1.0 + 1.9 * (len(inputs) - 1 - i)
         trace = of(table, panel, f"input {name}")
         level = trace["y"].to_numpy()
         # the published axis of evidence is 0 to 1; noise goes beyond it on both sides, so it is drawn smaller
-        scale = 1.2 if name == "fixation" else 0.62
-        width = 0.8 if name == "fixation" else 0.55
+        scale = 0.62 if name in NOISY else 1.2
+        width = 0.55 if name in NOISY else 0.8
         axes.plot(trace["x"], bottom + scale * level, color=COLOURS[name], lw=width, drawstyle="steps-post")
         axes.text(-0.02 * end, bottom + 0.5 * scale, NAMES[name], ha="right", va="center", color=COLOURS[name])
-    axes.axhline(3.2, color=GREY, lw=0.5)
-    axes.text(-0.295 * end, 2.55, "Reward", ha="left", va="center", fontstyle="italic")
-    for line, action in enumerate(("fixate", "left", "right")):
-        y = 2.55 - 0.95 * line
-        axes.text(-0.02 * end, y, action.capitalize(), ha="right", va="center")
+    axes.axhline(line, color=GREY, lw=0.5)
+    axes.text(-0.295 * end, line - 0.65, "Reward", ha="left", va="center", fontstyle="italic")
+    for i, action in enumerate(actions):
+        y = line - 0.65 - 0.95 * i
+        axes.text(-0.02 * end, y, ACTIONS.get(action, action.capitalize()), ha="right", va="center")
         for cell in of(table, panel, f"reward {action}").itertuples():
             until = float(periods.loc[periods["x"] == cell.x, "y"].iloc[0])
             weight = "bold" if cell.y > 0 else "normal"
             axes.text((cell.x + until) / 2, y, cell.label, ha="center", va="center", fontweight=weight)
+
+
+def _names(rows: pd.DataFrame, kind: str) -> list[str]:
+    """Names of all series of a kind, in their order."""
+    series = rows["series"].drop_duplicates()
+    return [name.removeprefix(kind) for name in series if name.startswith(kind)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -23,7 +24,7 @@ MM = 1 / 25.4
 PNG_DPI = 250
 
 INK, GREY, FAINT = "#1a1a1a", "#8c8c8c", "#e4e4e4"
-PERIOD_COLOURS = {"fixation": "#f1f1f1", "stimulus": "#e0e7f1", "decision": "#f7ecd9"}
+PERIOD_COLOURS = {"fixation": "#f1f1f1", "stimulus": "#e0e7f1", "delay": "#f1f1f1", "decision": "#f7ecd9"}
 
 RC: dict[str, Any] = {
     # DejaVu Sans comes with matplotlib, so every machine draws the same glyphs
@@ -118,6 +119,14 @@ def coherence_colours(coherences: Sequence[float]) -> dict[float, tuple[float, f
 def percent(coherence: float) -> str:
     """A coherence as a label: 6.4 %."""
     return f"{coherence:g} %"
+
+
+def at_least(low: float, high: float, values: pd.Series) -> tuple[float, float]:
+    """Published limits of an axis, widened to the next tenth where the values go beyond them."""
+    shown = values[values.notna()]
+    if shown.empty:
+        return low, high
+    return min(low, np.floor(10 * shown.min()) / 10), max(high, np.ceil(10 * shown.max()) / 10)
 
 
 def note(axes: Axes, text: str) -> None:

@@ -8,9 +8,16 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
+from rnnpipe.analysis.recording import Recording
+from rnnpipe.analysis.traces import sorted_traces
 from rnnpipe.figures.source_data import of, points
-from rnnpipe.figures.style import GREY, INK, coherence_colours, note, percent
+from rnnpipe.figures.style import GREY, INK, at_least, coherence_colours, note, percent
+
+STIMULUS_WINDOW = (-200.0, 600.0)
+CHOICE_WINDOW = (-400.0, 0.0)
+"""Windows of the panels of the value, ms."""
 
 STYLES = {"right": "-", "left": (0, (2.6, 1.3))}
 
@@ -44,6 +51,34 @@ def draw_traces(axes: Axes, table: pd.DataFrame, panel: str, series: str, cohere
     axes.axvline(0, color=GREY, lw=0.5, zorder=0)
     axes.set_xlabel(rows["x_label"].iloc[0])
     axes.set_ylabel(rows["y_label"].iloc[0])
+
+
+def value_points(panel: str, recording: Recording) -> list[pd.DataFrame]:
+    """Rows of the value by coherence and choice around the stimulus and around the choice."""
+    parts = []
+    for series, aligned, event in (
+        ("stimulus", recording.around("stimulus", "value", STIMULUS_WINDOW), "stimulus onset"),
+        ("choice", recording.around_choice("value", CHOICE_WINDOW), "choice"),
+    ):
+        traces = sorted_traces(aligned, recording.table)
+        parts.append(trace_points(panel, series, traces, event, "Expected reward"))
+    return parts
+
+
+def draw_value(
+    stimulus: Axes, choice: Axes, table: pd.DataFrame, panel: str, coherences: Sequence[float],
+    limits: tuple[float, float],
+) -> None:  # fmt: skip
+    """Draw what `value_points` gives into axes side by side, with one scale: published limits, widened if need be."""
+    span = at_least(*limits, of(table, panel)["y"])
+    for axes, series, window in ((stimulus, "stimulus", STIMULUS_WINDOW), (choice, "choice", CHOICE_WINDOW)):
+        draw_traces(axes, table, panel, series, coherences)
+        axes.set(xlim=window, ylim=span)
+        axes.set_xlabel(axes.get_xlabel().replace("from ", "from\n"))
+    stimulus.set_xticks([-200, 0, 200, 400, 600])
+    stimulus.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    choice.set(xticks=[-400, -200, 0], yticks=[], ylabel="")
+    choice.spines["left"].set_visible(False)
 
 
 def legends(axes: Axes, coherences: Sequence[float]) -> None:

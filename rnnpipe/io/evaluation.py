@@ -11,7 +11,7 @@ import pandas as pd
 from rnnpipe.errors import ArtefactError
 from rnnpipe.io.hdf5 import Field, attributes, load, read
 from rnnpipe.settings import parse
-from rnnpipe.tasks import task_class
+from rnnpipe.tasks import trial_task_class
 from rnnpipe.tasks._base import Task
 
 KIND = "evaluation"
@@ -23,6 +23,10 @@ SCHEMA = {
     "trials/choice_time": Field(("trial",), "f", "time of the decision from trial start; NaN if none", "ms"),
     "trials/reaction_time": Field(("trial",), "f", "time of the decision from stimulus onset; NaN if none", "ms"),
     "trials/n_steps": Field(("trial",), "i", "number of steps until the trial ended", "steps"),
+    "trials/seed": Field(("trial",), "i", "seed of an environment's episode", required=False),
+    "trials/return": Field(
+        ("trial",), "f", "sum of an episode's rewards as the environment gives them", required=False
+    ),
     "trials/*_on": Field(("trial",), "f", "onset of a period", "ms", required=False),
     "trials/*_off": Field(("trial",), "f", "end of a period", "ms", required=False),
     "trials/*": Field(("trial",), "fiubO", "condition of the trial; durations in ms"),
@@ -37,21 +41,25 @@ SCHEMA = {
     "activity/probabilities": Field(("time", "trial", "action"), "f", "policy", required=False),
     "activity/actions": Field(("time", "trial"), "i", "action taken, -1 after the end", required=False),
     "activity/rewards": Field(("time", "trial"), "f", "(discounted) reward of each step", required=False),
+    "activity/observations": Field(
+        ("time", "trial", "input"), "f", "what an environment showed; drives the state of its step", required=False
+    ),
     "activity/mask": Field(("time", "trial"), "b", "whether the trial was still going on", required=False),
 }
 
 
 def task_of(attributes: Mapping[str, Any], path: object) -> Task:
-    """The task of an artefact, rebuilt from the settings it carries.
+    """The trial-structured task of an artefact, rebuilt from the settings it carries.
 
     Raises:
         ArtefactError: The file does not name its task.
+        SettingsError: Its task is unknown, or an environment.
     """
     settings = dict(attributes.get("settings", {}).get("task", {}))
     name = settings.pop("name", attributes.get("task"))
     if not isinstance(name, str):
         raise ArtefactError(f"{path}: does not say which task it is of; make it again.")
-    return parse(task_class(name), settings, f"{path}: settings of the task")
+    return parse(trial_task_class(name), settings, f"{path}: settings of the task")
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

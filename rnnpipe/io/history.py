@@ -17,8 +17,14 @@ SCHEMA = {
     "validations/update": Field(_ROW, "i", "updates made before this validation"),
     "validations/n_trials": Field(_ROW, "i", "training trials seen before this validation", "trials"),
     "validations/mean_reward": Field(_ROW, "f", "mean summed reward of a validation trial"),
-    "validations/p_decision": Field(_ROW, "f", "fraction of validation trials with a decision"),
-    "validations/p_correct": Field(_ROW, "f", "fraction of decisions that were correct"),
+    "validations/p_decision": Field(_ROW, "f", "fraction of validation trials with a decision", required=False),
+    "validations/p_correct": Field(_ROW, "f", "fraction of decisions that were correct", required=False),
+    "validations/mean_return": Field(
+        _ROW, "f", "mean sum of an episode's rewards as the environment gives them", required=False
+    ),
+    "validations/mean_length": Field(
+        _ROW, "f", "mean number of steps that the environment made in an episode", "steps", required=False
+    ),
     "validations/value_rmse": Field(_ROW, "f", "error of the predicted return, root mean square over valid steps"),
     "validations/criterion": Field(_ROW, "b", "whether this validation met the task's training criterion"),
     "validations/new_best": Field(_ROW, "b", "whether this network became the best so far"),

@@ -1,10 +1,13 @@
-"""Whether a network and a file of trials belong together."""
+"""Whether a network and a file of trials, or a training that starts from it, belong together."""
 
 from __future__ import annotations
 
 from rnnpipe.errors import ArtefactError
 from rnnpipe.io.network import Network
 from rnnpipe.io.trials import TrialsFile
+from rnnpipe.networks.settings import GatedSettings, ValueSettings
+from rnnpipe.settings import parse
+from rnnpipe.tasks._environment import AnyTask
 
 
 def check_match(network: Network, trials: TrialsFile) -> None:
@@ -28,3 +31,30 @@ def check_match(network: Network, trials: TrialsFile) -> None:
     expected = len(network.task.input_names), len(network.task.action_names)
     if shape != expected:
         raise ArtefactError(f"{trials.path}: has {shape} inputs and actions, the network expects {expected}.")
+
+
+def check_start(network: Network, task: AnyTask, policy: GatedSettings, value: ValueSettings) -> None:
+    """Check that a training of these settings can start from a network: same channels, kinds, sizes and connections.
+
+    Raises:
+        ArtefactError: It cannot; the message names the field.
+    """
+    had = parse(GatedSettings, network.settings["network"], f"{network.path}: network")
+    had_value = parse(ValueSettings, network.settings["value_network"], f"{network.path}: value_network")
+    permanent = [s.input_targets if s.input_targets_permanent else {} for s in (had, policy)]
+    fields: list[tuple[str, object, object]] = [
+        ("the task's inputs", list(network.task.input_names), list(task.input_names)),
+        ("the task's actions", list(network.task.action_names), list(task.action_names)),
+        ("network.input_targets that are permanent", permanent[0], permanent[1]),
+    ]
+    structure = ["kind", "n_units", "connection_probability"]
+    fields += [(f"network.{name}", getattr(had, name), getattr(policy, name)) for name in structure]
+    if value.kind == had_value.kind == "linear":
+        structure = []  # it follows from the policy network
+    fields += [(f"value_network.{name}", getattr(had_value, name), getattr(value, name)) for name in structure]
+    for what, theirs, ours in fields:
+        if theirs != ours:
+            raise ArtefactError(
+                f"{network.path}: training cannot start from it: {what}: {theirs!r} there, {ours!r} here; set what it"
+                " has or train from the start."
+            )

@@ -19,10 +19,11 @@ from torch import Tensor
 
 from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.files import whole
-from rnnpipe.networks.settings import GatedSettings, ValueSettings
+from rnnpipe.networks.parameters import effective
+from rnnpipe.networks.settings import PARAMETERS, GatedSettings, ValueSettings
 from rnnpipe.settings import parse
 from rnnpipe.tasks import task_class
-from rnnpipe.tasks._base import Task
+from rnnpipe.tasks._environment import AnyTask
 
 KIND = "network"
 SCHEMA_VERSION = 1
@@ -30,16 +31,23 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Network:
-    """A trained network: effective (masked) weights, w[to, from], and everything that rebuilds it."""
+    """A trained network: effective weights, w[to, from], and everything that rebuilds it.
+
+    `policy` and `value` are masked, and those of a simple network are written as the gated network that it is.
+    """
 
     path: Path
     settings: dict[str, Any]
     seed: int
-    task: Task
+    task: AnyTask
     policy: dict[str, Tensor]
     value: dict[str, Tensor]
     score: dict[str, Any]
     provenance: dict[str, str]
+    parameters: dict[str, dict[str, Tensor]]
+    """Parameters of policy and value as they are trained: not masked, without the gates of a simple network."""
+    masks: dict[str, dict[str, Tensor]]
+    """Connection masks of policy and value by parameter."""
 
     @property
     def alpha(self) -> float:
@@ -119,15 +127,23 @@ def read_network(path: str | Path) -> Network:
                     raise ArtefactError(f"{path}: {part}.{name} has shape {tuple(tensor.shape)}, expected {shape}.")
                 if not bool(torch.isfinite(tensor).all()):
                     raise ArtefactError(f"{path}: {part}.{name} holds NaN or infinite values; train the network again.")
+            for name, mask in masks[part].items():
+                if mask.shape != tensors[name].shape:
+                    raise ArtefactError(
+                        f"{path}: masks.{part}.{name} has shape {tuple(mask.shape)}, expected"
+                        f" {tuple(tensors[name].shape)}."
+                    )
         return Network(
             path=path,
             settings=settings,
             seed=int(content["seed"]),
             task=task,
-            policy={k: v * masks["policy"][k] if k in masks["policy"] else v for k, v in parts["policy"].items()},
-            value={k: v * masks["value"][k] if k in masks["value"] else v for k, v in parts["value"].items()},
+            policy=effective(parts["policy"], masks["policy"]),
+            value=effective(parts["value"], masks["value"]),
             score=dict(content["score"]),
             provenance=json.loads(content["provenance"]),
+            parameters=parts,
+            masks={part: dict(masks[part]) for part in parts},
         )
     except SettingsError as error:
         raise ArtefactError(f"{path}: was made with settings this rnnpipe does not know: {error}") from None
@@ -135,22 +151,24 @@ def read_network(path: str | Path) -> Network:
         raise ArtefactError(f"{path}: is damaged or incomplete ({error!r}); train the network again.") from None
 
 
-def _shapes(task: Task, network: GatedSettings, value: ValueSettings) -> dict[str, dict[str, tuple[int, ...]]]:
-    def gated(n: int, n_in: int, n_out: int) -> dict[str, tuple[int, ...]]:
-        return {
-            "w_in": (3 * n, n_in),
-            "b_in": (3 * n,),
+def _shapes(task: AnyTask, network: GatedSettings, value: ValueSettings) -> dict[str, dict[str, tuple[int, ...]]]:
+    def recurrent(kind: str, n: int, n_in: int, n_out: int) -> dict[str, tuple[int, ...]]:
+        blocks = 3 if kind == "gated" else 1
+        shapes: dict[str, tuple[int, ...]] = {
+            "w_in": (blocks * n, n_in),
+            "b_in": (blocks * n,),
             "w_gates": (2 * n, n),
             "w_rec": (n, n),
             "w_out": (n_out, n),
             "b_out": (n_out,),
             "x0": (n,),
         }
+        return {name: shapes[name] for name in PARAMETERS[kind]}
 
     n_actions = len(task.action_names)
     n_seen = network.n_units + n_actions
     linear: dict[str, tuple[int, ...]] = {"w_out": (1, n_seen), "b_out": (1,), "x0": (n_seen,)}
     return {
-        "policy": gated(network.n_units, len(task.input_names), n_actions),
-        "value": linear if value.kind == "linear" else gated(value.n_units, n_seen, 1),
+        "policy": recurrent(network.kind, network.n_units, len(task.input_names), n_actions),
+        "value": linear if value.kind == "linear" else recurrent(value.kind, value.n_units, n_seen, 1),
     }

@@ -22,11 +22,15 @@ from torch import Tensor
 from rnnpipe.errors import TrainingError
 from rnnpipe.networks import kernels
 from rnnpipe.networks.draws import Draws
+from rnnpipe.networks.penalties import vanishing_gradients_slope
+from rnnpipe.networks.settings import NO_PENALTY, Penalty
 from rnnpipe.trials import Trials
 
 Array = NDArray[np.floating]
 Grads = dict[str, Tensor]
 Pairing = Literal["learning", "rollout"]
+OnBlock = Callable[["_Packed", int, int], None]
+"""Called with the packed records of a rollout and a range of steps that is done."""
 
 BLOCK = 32
 """Steps whose noise and input projections are made at once; some are in vain when the last trial ends earlier."""
@@ -117,7 +121,8 @@ class CpuEngine:
         trials: Trials,
         draws: Draws,
         gradient: bool = True,
-        on_block: Callable[[_Packed, int, int], None] | None = None,
+        on_block: OnBlock | None = None,
+        block: int = BLOCK,
     ) -> Episode:
         """Let the policy act on a batch of trials.
 
@@ -126,7 +131,10 @@ class CpuEngine:
             trials: The batch.
             draws: Random numbers.
             gradient: Keep what `policy_gradient` needs.
-            on_block: Called with the records and a range of steps as soon as these steps are done.
+            on_block: Called with the records and a range of steps as soon as these steps are done. It may write the
+                inputs of later steps and the rules (phase, rewards, stops) of steps done: which trials have ended is
+                decided after it.
+            block: Steps simulated between two calls of `on_block`.
 
         Raises:
             TrainingError: The policy became NaN or infinite.
@@ -154,14 +162,13 @@ class CpuEngine:
         )
         w_in_t, b_in = np.ascontiguousarray(w["w_in"].T), w["b_in"]
         weights_t = [np.ascontiguousarray(w[k].T) for k in ("w_gates", "w_rec", "w_out")]
-        inputs = trials.inputs.astype(self._type, copy=False)
         alive, t0 = np.arange(n_trials), 0
         while t0 < n_steps and len(alive):
-            t1 = min(t0 + BLOCK, n_steps)
+            t1 = min(t0 + block, n_steps)
             index = torch.from_numpy(alive)
             noise = _numpy(draws.noise(t0, t1, index, n_units).mul_(self._noise_sd))
             uniform = _numpy(draws.uniform(t0, t1, index))
-            seen = inputs[t0:t1, alive]
+            seen = trials.inputs[t0:t1, alive].astype(self._type, copy=False)
             drive = seen.reshape(-1, seen.shape[2]) @ w_in_t
             drive += b_in
             done, finite = kernels.rollout(
@@ -183,7 +190,7 @@ class CpuEngine:
             setattr(p, name, getattr(p, name)[: p.rows])
         p.step = np.repeat(np.arange(p.n_steps), np.diff(p.start[: p.n_steps + 1]))
         if gradient:
-            p.inputs = inputs[p.step, p.trial]
+            p.inputs = trials.inputs[p.step, p.trial].astype(self._type, copy=False)
 
         dense = {name: np.zeros((n_steps, n_trials), self._type) for name in ("rewards", "mask")}
         actions = np.full((n_steps, n_trials), -1, np.int64)
@@ -195,21 +202,33 @@ class CpuEngine:
             torch.from_numpy(actions), torch.from_numpy(dense["rewards"]), torch.from_numpy(dense["mask"]), record=p
         )
 
-    def policy_gradient(self, policy: Mapping[str, Tensor], episode: Episode, advantage: Tensor) -> Grads:
-        """Gradient of -sum log pi(a_t) * advantage_t with respect to the effective weights.
+    def policy_gradient(
+        self,
+        policy: Mapping[str, Tensor],
+        episode: Episode,
+        advantage: Tensor,
+        entropy: float = 0.0,
+        penalty: Penalty = NO_PENALTY,
+    ) -> Grads:
+        """Gradient of -sum (log pi(a_t) * advantage_t + entropy * H_t) with respect to the effective weights.
 
         Args:
             policy: The weights of the rollout.
             episode: A rollout with gradient=True.
             advantage: Factor on each log-probability, (n_steps, n_trials).
+            entropy: Factor on the entropy H_t of the policy at each step.
+            penalty: Penalties on rates and gradients (not those on weights), whose gradient is added.
         """
         p: _Packed = episode.record  # type: ignore[assignment]
         assert p.kept, "the rollout kept no gradient"
         factor = _numpy(advantage)[p.step, p.trial]
         d_logits = p.z * factor[:, None]
         d_logits[np.arange(p.rows), p.action] -= factor
+        if entropy:
+            surprise = p.z * np.log(np.where(p.z > 0, p.z, 1))  # minus each action's share of the entropy
+            d_logits += self._type.type(entropy) * (surprise - p.z * surprise.sum(1, keepdims=True))
         assert p.inputs is not None
-        return self._gated_gradient(policy, p, d_logits, (p.inputs[p.start[1] :],))
+        return self._gated_gradient(policy, p, d_logits, (p.inputs[p.start[1] :],), penalty)
 
     # -- value ----------------------------------------------------------------------------------------------
 
@@ -220,23 +239,28 @@ class CpuEngine:
         trials: Trials,
         draws: Draws,
         helper: Executor | None = None,
+        on_block: OnBlock | None = None,
+        block: int = BLOCK,
     ) -> tuple[Episode, ValuePass]:
         """`rollout` and `value` (learning pairing) together: the value network follows the policy block by block.
 
-        Given a helper, an executor of one thread, it follows there. The result does not depend on that.
+        Given a helper, an executor of one thread, it follows there. The result does not depend on that. `on_block` and
+        `block` as in `rollout`; it is called after the value network was told to follow.
         """
         follower = _Follower(self, value, draws, "learning", gradient=True)
         pending: list[Future[None]] = []
 
-        def on_block(p: _Packed, t0: int, t1: int) -> None:
+        def follow(p: _Packed, t0: int, t1: int) -> None:
             # the records are still being extended: what follows looks at these steps and earlier ones only
             if helper is None:
                 follower.run(p, t0, t1)
             else:
                 pending.append(helper.submit(follower.run, p, t0, t1))
+            if on_block is not None:
+                on_block(p, t0, t1)
 
         try:
-            episode = self.rollout(policy, trials, draws, on_block=on_block)
+            episode = self.rollout(policy, trials, draws, on_block=follow, block=block)
         finally:
             for future in pending:
                 future.result()
@@ -267,8 +291,13 @@ class CpuEngine:
             follower.run(p, t0, min(t0 + BLOCK, p.n_steps))
         return follower.finish(episode)
 
-    def value_gradient(self, value: Mapping[str, Tensor], passed: ValuePass, d_value: Tensor) -> Grads:
-        """Gradient of a loss with respect to the effective weights, given its gradient in each predicted return."""
+    def value_gradient(
+        self, value: Mapping[str, Tensor], passed: ValuePass, d_value: Tensor, penalty: Penalty = NO_PENALTY
+    ) -> Grads:
+        """Gradient of a loss with respect to the effective weights, given its gradient in each predicted return.
+
+        The gradient of penalties on rates and gradients is added; the 'rates' of a linear network are its inputs.
+        """
         record: tuple[_Packed, _Follower] = passed.record  # type: ignore[assignment]
         v, seen = record
         assert seen.keeps_gradient, "the value pass kept no gradient"
@@ -276,17 +305,23 @@ class CpuEngine:
         if "w_rec" not in value:
             first = v.start[1]
             x0 = (d_out[:first] @ _numpy(value["w_out"])).sum(0)
+            if penalty.l2_rate:
+                x0 += v.r[:first].sum(0) * self._rate_slope(v, penalty)
             grads = {"w_out": d_out.T @ v.r, "b_out": d_out.sum(0), "x0": x0}
             return {name: torch.from_numpy(g) for name, g in grads.items()}
         first = v.start[1]
         rows = v.prev[first:] if seen.pairing == "learning" else slice(first, None)
         acts = np.eye(seen.n_actions, dtype=self._type)[v.action[v.prev[first:]]]
-        return self._gated_gradient(value, v, d_out, (seen.rates[rows], acts))
+        return self._gated_gradient(value, v, d_out, (seen.rates[rows], acts), penalty)
 
     # -- shared ---------------------------------------------------------------------------------------------
 
+    def _rate_slope(self, p: _Packed, penalty: Penalty) -> np.floating:
+        slope: np.floating = self._type.type(2 * penalty.l2_rate / (p.r.shape[1] * p.rows))
+        return slope
+
     def _gated_gradient(
-        self, weights: Mapping[str, Tensor], p: _Packed, d_out: Array, inputs: tuple[Array, ...]
+        self, weights: Mapping[str, Tensor], p: _Packed, d_out: Array, inputs: tuple[Array, ...], penalty: Penalty
     ) -> Grads:
         """Gradients of a gated network; `inputs` are the columns of what drove each row after step 0."""
         w = {name: np.ascontiguousarray(_numpy(weights[name])) for name in ("w_out", "w_gates", "w_rec")}
@@ -297,7 +332,7 @@ class CpuEngine:
         d_out = np.ascontiguousarray(d_out)
         kernels.backward(
             p.n_steps, self._alpha, p.start, p.prev, p.x, p.r, p.lam, p.gam, p.d, d_out,
-            w["w_out"], w["w_gates"], w["w_rec"], d_state, d_gates, d_x0,
+            w["w_out"], w["w_gates"], w["w_rec"], self._rate_slope(p, penalty), d_state, d_gates, d_x0,
         )  # fmt: skip
         ones = np.ones(p.rows, self._type)
         d_in = [np.concatenate([d_state.T @ u, d_gates.T @ u]) for u in inputs]
@@ -310,7 +345,15 @@ class CpuEngine:
             "b_out": ones @ d_out,
             "x0": d_x0,
         }
-        return {name: torch.from_numpy(g) for name, g in grads.items()}
+        made = {name: torch.from_numpy(g) for name, g in grads.items()}
+        if penalty.gradient and p.rows > first:
+            # the gates are 1: what reaches the state of a row is its d_state / alpha
+            reaching, active = torch.from_numpy(d_state) / float(self._alpha), torch.from_numpy(p.x[p.prev[first:]] > 0)
+            slope = vanishing_gradients_slope(
+                weights["w_rec"], reaching, active, float(self._alpha), int(p.rows - first)
+            )
+            made["w_rec"] += penalty.gradient * slope
+        return made
 
     def activity(self, episode: Episode, passed: ValuePass | None = None) -> dict[str, Array]:
         """Dense records of a batch: policy rates, probabilities and, given a value pass, value rates."""

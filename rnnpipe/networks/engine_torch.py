@@ -20,6 +20,8 @@ from torch import Tensor
 from rnnpipe.errors import TrainingError
 from rnnpipe.networks.draws import Draws
 from rnnpipe.networks.engine import BLOCK, Episode, Grads, Pairing, ValuePass
+from rnnpipe.networks.penalties import vanishing_gradients_slope
+from rnnpipe.networks.settings import NO_PENALTY, Penalty
 from rnnpipe.trials import Trials
 
 
@@ -35,6 +37,8 @@ class _Dense:
     d: Tensor
     inputs: Tensor
     """What drove steps 1, 2, ..."""
+    mask: Tensor
+    """1 while the trial was going on, (n_steps done, n_trials)."""
     z: Tensor | None = None
 
 
@@ -107,16 +111,28 @@ class TorchEngine:
             if not bool(alive.any()):
                 break
         stacked = {name: torch.stack(value) if value else torch.zeros(0, **to) for name, value in kept.items()}
-        return Episode(actions, rewards, mask, _Dense(**stacked, inputs=inputs[1:done]))
+        return Episode(actions, rewards, mask, _Dense(**stacked, inputs=inputs[1:done], mask=mask[:done]))
 
-    def policy_gradient(self, policy: Mapping[str, Tensor], episode: Episode, advantage: Tensor) -> Grads:
-        """Gradient of -sum log pi(a_t) * advantage_t; see `CpuEngine.policy_gradient`."""
+    def policy_gradient(
+        self,
+        policy: Mapping[str, Tensor],
+        episode: Episode,
+        advantage: Tensor,
+        entropy: float = 0.0,
+        penalty: Penalty = NO_PENALTY,
+    ) -> Grads:
+        """Gradient of -sum (log pi(a_t) * advantage_t + entropy * H_t); see `CpuEngine.policy_gradient`."""
         record: _Dense = episode.record  # type: ignore[assignment]
         assert record.z is not None
         n = len(record.x)
         factor = (advantage * episode.mask)[:n, :, None]
         chosen = torch.nn.functional.one_hot(episode.actions[:n].clamp(min=0), record.z.shape[-1])
-        return self._gated_gradient(policy, record, (record.z - chosen) * factor)
+        d_logits = (record.z - chosen) * factor
+        if entropy:
+            surprise = torch.xlogy(record.z, record.z)  # minus each action's share of the entropy
+            slope = surprise - record.z * surprise.sum(-1, keepdim=True)
+            d_logits = d_logits + entropy * slope * record.mask[..., None]
+        return self._gated_gradient(policy, record, d_logits, penalty)
 
     def rollout_with_value(
         self,
@@ -162,32 +178,38 @@ class TorchEngine:
                     kept[name].append(item)
             none = torch.zeros(0, n_trials, x.shape[1], **self._like(x))
             stacked = {k: torch.stack(v) if v else none for k, v in kept.items()}
-            own = _Dense(**stacked, inputs=inputs)
+            own = _Dense(**stacked, inputs=inputs, mask=record.mask)
         else:
             none = torch.zeros(0, **self._like(record.r))
             r = torch.cat([value["x0"].expand(1, n_trials, -1), inputs])
-            own = _Dense(none, r, none, none, none, none, inputs)
+            own = _Dense(none, r, none, none, none, none, inputs, record.mask)
         dense = torch.zeros(episode.mask.shape, dtype=self.dtype, device=self.device)
         dense[:n] = own.r @ value["w_out"][0] + value["b_out"]
         return ValuePass(dense * episode.mask, own)
 
-    def value_gradient(self, value: Mapping[str, Tensor], passed: ValuePass, d_value: Tensor) -> Grads:
+    def value_gradient(
+        self, value: Mapping[str, Tensor], passed: ValuePass, d_value: Tensor, penalty: Penalty = NO_PENALTY
+    ) -> Grads:
         """Gradient of a loss given its gradient in each predicted return; see `CpuEngine.value_gradient`."""
         record: _Dense = passed.record  # type: ignore[assignment]
         d_out = d_value[: len(record.r), :, None]
         if "w_rec" in value:
-            return self._gated_gradient(value, record, d_out)
+            return self._gated_gradient(value, record, d_out, penalty)
         flat = d_out.reshape(-1, 1)
-        return {
-            "w_out": flat.T @ record.r.flatten(0, 1),
-            "b_out": flat.sum(0),
-            "x0": (d_out[0] @ value["w_out"]).sum(0),
-        }
+        x0 = (d_out[0] @ value["w_out"]).sum(0)
+        if penalty.l2_rate:
+            x0 = x0 + record.r[0].sum(0) * self._rate_slope(record, penalty)
+        return {"w_out": flat.T @ record.r.flatten(0, 1), "b_out": flat.sum(0), "x0": x0}
 
-    def _gated_gradient(self, w: Mapping[str, Tensor], p: _Dense, d_out: Tensor) -> Grads:
+    def _rate_slope(self, p: _Dense, penalty: Penalty) -> Tensor:
+        return 2 * penalty.l2_rate / (p.r.shape[2] * p.mask.sum())
+
+    def _gated_gradient(self, w: Mapping[str, Tensor], p: _Dense, d_out: Tensor, penalty: Penalty) -> Grads:
         """Reverse sweep; the equations are those of `kernels.backward`."""
         on = p.x > 0
         readout = (d_out @ w["w_out"]) * on
+        if penalty.l2_rate:
+            readout = readout + p.r * p.mask[..., None] * self._rate_slope(p, penalty)
         g, d_state, d_gates = readout[-1], [], []
         for t in range(len(p.x) - 1, 0, -1):
             lam, gam = p.lam[t - 1], p.gam[t - 1]
@@ -203,11 +225,17 @@ class TorchEngine:
         gates = torch.stack(d_gates[::-1]).view(-1, 2 * n) if d_gates else torch.zeros(0, 2 * n, **self._like(p.x))
         pre = torch.cat([state, gates], 1)
         flat = d_out.reshape(-1, d_out.shape[2])
+        w_rec = state.T @ p.s.reshape(-1, n)
+        if penalty.gradient and len(state):
+            # the gates are 1: what reaches a state is its d_state / alpha
+            reaching, active, n_valid = state / self._alpha, on[:-1].reshape(-1, n), p.mask[1:].sum().clamp(min=1)
+            slope = vanishing_gradients_slope(w["w_rec"], reaching, active, self._alpha, n_valid)
+            w_rec = w_rec + penalty.gradient * slope
         return {
             "w_in": pre.T @ p.inputs.reshape(len(pre), -1),
             "b_in": pre.sum(0),
             "w_gates": gates.T @ p.r[:-1].reshape(-1, n),
-            "w_rec": state.T @ p.s.reshape(-1, n),
+            "w_rec": w_rec,
             "w_out": flat.T @ p.r.reshape(-1, n),
             "b_out": flat.sum(0),
             "x0": g.sum(0),

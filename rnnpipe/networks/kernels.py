@@ -239,7 +239,7 @@ def forward(  # type: ignore[no-untyped-def]
 
 @numba.njit(**_OPTIONS)
 def backward(  # type: ignore[no-untyped-def]
-    n_steps, alpha, start, prev, x, r, lam, gam, d, d_out, w_out, w_gates, w_rec, d_state, d_gates, d_x0,
+    n_steps, alpha, start, prev, x, r, lam, gam, d, d_out, w_out, w_gates, w_rec, rate_slope, d_state, d_gates, d_x0,
 ):  # fmt: skip
     r"""Reverse sweep of `rollout` and `forward`: hand-derived gradient of the gated step.
 
@@ -253,6 +253,7 @@ def backward(  # type: ignore[no-untyped-def]
         n_steps, alpha, start, prev, x, r, lam, gam, d: As recorded.
         d_out: Gradient in each row's output, (rows, n_outputs).
         w_out, w_gates, w_rec: Effective weights, [to, from].
+        rate_slope: Gradient of a penalty on rates is this times the rate, at every row.
         d_state: Filled with dL/dc, (rows - start[1], n_units): row k belongs to row k + start[1].
         d_gates: Filled with dL/da_lambda | dL/da_gamma, (rows - start[1], 2 * n_units).
         d_x0: Filled with the gradient in the initial state, (n_units,).
@@ -274,6 +275,9 @@ def backward(  # type: ignore[no-untyped-def]
                     now[i, j] += d_out[row, a] * w_out[a, j]
             for j in range(n_units):
                 now[i, j] = now[i, j] if x[row, j] > zero else zero
+            if rate_slope != zero:
+                for j in range(n_units):
+                    now[i, j] += rate_slope * r[row, j]
         for k in range(kept):  # trials that went on
             i = prev[start[t + 1] + k] - row0
             for j in range(n_units):

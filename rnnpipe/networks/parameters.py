@@ -1,7 +1,8 @@
 """Parameters of a network as views into one flat vector, and their initial values.
 
 Weights are stored w[to, from]; the input weights and biases have row blocks [state | lambda | gamma], the gate
-weights row blocks [lambda | gamma].
+weights row blocks [lambda | gamma]. A simple network has the state's block alone; where its weights act (`effective`)
+it is written as a gated network whose gates are 1.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rnnpipe.networks.settings import GatedSettings, ValueSettings
+from rnnpipe.networks.settings import PARAMETERS, GatedSettings, ValueSettings
 
-ORDER = ("w_in", "b_in", "w_gates", "w_rec", "w_out", "b_out", "x0")
+ORDER = PARAMETERS["gated"]
 
 
 class Parameters(Mapping[str, Tensor]):
@@ -69,7 +70,11 @@ def _connect(rng: np.random.RandomState, n_units: int, n_rows: int, k: int) -> N
     return mask
 
 
-def initial_gated(
+GATE_BIAS = 100.0
+"""Bias whose sigmoid is exactly 1 in single and double precision."""
+
+
+def initial_recurrent(
     settings: GatedSettings | ValueSettings,
     n_inputs: int,
     n_outputs: int,
@@ -77,12 +82,15 @@ def initial_gated(
     input_scale: float,
     b_out: float,
 ) -> tuple[Parameters, dict[str, Tensor]]:
-    """Initial parameters of a gated network and its connection masks.
+    """Initial parameters of a gated or simple network and its connection masks.
 
     Draws in the published order from a legacy Mersenne Twister, so that a seed gives the published networks:
     connections (w_rec, then the gates), input weights (normal times `input_scale`), magnitudes of recurrent
     weights (Gamma of mean 1 and variance 1/4; gates first), their signs (gates first). Readout weights are 0, the
     readout bias `b_out`, the initial state 0.5. Each masked recurrent block is scaled to the spectral radius.
+
+    A simple network has no gates: connections, input weights, recurrent weights (standard normal), each drawn as above;
+    its initial state is arctanh(0.5).
 
     Returns:
         float32 parameters; masks {w_rec, w_gates} of 0 and 1, empty if every pair of units is connected.
@@ -90,30 +98,38 @@ def initial_gated(
     Reference: Song, Yang & Wang (2017) eLife 6:e21492, Methods; the authors' code for the order of draws.
     """
     n, rng = settings.n_units, np.random.RandomState(seed)
+    gated = settings.kind == "gated"
+    blocks = 3 if gated else 1
     masks: dict[str, NDArray[np.float64]] = {}
     if settings.connection_probability < 1:
         # the small constant keeps e.g. 0.29 * 100 from being cut to 28
         k = max(1, int(settings.connection_probability * n + 1e-9))
         masks["w_rec"] = _connect(rng, n, n, k)
-        masks["w_gates"] = _connect(rng, n, 2 * n, k)
-    w_in = input_scale * rng.normal(size=(n_inputs, 3 * n))
-    w_gates = rng.gamma(4.0, 0.25, size=(n, 2 * n))
-    w_rec = rng.gamma(4.0, 0.25, size=(n, n))
-    w_gates *= 2 * rng.randint(2, size=(n, 2 * n)) - 1
-    w_rec *= 2 * rng.randint(2, size=(n, n)) - 1
-    weights = {"w_gates": w_gates.T.copy(), "w_rec": w_rec.T.copy()}  # drawn [from, to], stored [to, from]
+        if gated:
+            masks["w_gates"] = _connect(rng, n, 2 * n, k)
+    w_in = input_scale * rng.normal(size=(n_inputs, blocks * n))
+    weights = {}  # drawn [from, to], stored [to, from]
+    if gated:
+        w_gates = rng.gamma(4.0, 0.25, size=(n, 2 * n))
+        w_rec = rng.gamma(4.0, 0.25, size=(n, n))
+        w_gates *= 2 * rng.randint(2, size=(n, 2 * n)) - 1
+        w_rec *= 2 * rng.randint(2, size=(n, n)) - 1
+        weights["w_gates"] = w_gates.T.copy()
+    else:
+        w_rec = rng.normal(size=(n, n))
+    weights["w_rec"] = w_rec.T.copy()
     for name, w in weights.items():
         mask = masks.get(name, np.ones_like(w))
         for rows in (slice(0, n), slice(n, 2 * n))[: len(w) // n]:
             radius = np.abs(np.linalg.eigvals((mask * w)[rows])).max()
-            w[rows] *= settings.spectral_radius / radius
+            w[rows] *= settings.radius / radius
     values = {
         "w_in": w_in.T,
-        "b_in": np.zeros(3 * n),
+        "b_in": np.zeros(blocks * n),
         **weights,
         "w_out": np.zeros((n_outputs, n)),
         "b_out": np.full(n_outputs, b_out),
-        "x0": np.full(n, 0.5),
+        "x0": np.full(n, 0.5 if gated else np.arctanh(0.5)),
     }
     as_tensor = {name: torch.tensor(value, dtype=torch.float32) for name, value in values.items()}
     return Parameters(as_tensor), {k: torch.tensor(m, dtype=torch.float32) for k, m in masks.items()}
@@ -124,17 +140,17 @@ def initial_policy(
 ) -> tuple[Parameters, dict[str, Tensor]]:
     """Initial policy network; input weights have SD input_scale * sqrt(p * n_units) / n_inputs.
 
-    Inputs reach the units that `input_targets` names, in each of the three blocks; the mask of a permanent pattern is
-    `w_in`.
+    Inputs reach the units that `input_targets` names, in each of the (three or one) blocks; the mask of a permanent
+    pattern is `w_in`.
     """
     n, n_inputs = settings.n_units, len(input_names)
     scale = settings.input_scale * np.sqrt(settings.connection_probability * n) / n_inputs
-    parameters, masks = initial_gated(settings, n_inputs, n_actions, seed, scale, b_out=0.0)
-    pattern = torch.ones(3, n, n_inputs)
+    parameters, masks = initial_recurrent(settings, n_inputs, n_actions, seed, scale, b_out=0.0)
+    pattern = torch.ones(len(parameters["b_in"]) // n, n, n_inputs)
     for name, (first, end) in settings.input_targets.items():
         column = pattern[:, :, input_names.index(name)]
         column[:, :first] = column[:, end:] = 0
-    pattern = pattern.view(3 * n, n_inputs)
+    pattern = pattern.view(-1, n_inputs)
     parameters["w_in"].mul_(pattern)
     if settings.input_targets and settings.input_targets_permanent:
         masks["w_in"] = pattern
@@ -160,9 +176,29 @@ def initial_value(
         }
         return Parameters(values), {}
     scale = settings.input_scale * np.sqrt(settings.connection_probability * policy.n_units) / n_inputs
-    return initial_gated(settings, n_inputs, 1, seed, scale, b_out)
+    return initial_recurrent(settings, n_inputs, 1, seed, scale, b_out)
 
 
-def effective(parameters: Parameters, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights that act: mask * parameter where there is a mask."""
+def masked(parameters: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Parameters times their masks, where there is a mask."""
     return {name: masks[name] * value if name in masks else value for name, value in parameters.items()}
+
+
+def effective(parameters: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights that act: masked, and those of a simple network as the gated network that it is, with gates at 1."""
+    w = masked(parameters, masks)
+    if "w_rec" not in w or "w_gates" in w:
+        return w
+    n = len(w["w_rec"])
+    w["w_in"] = torch.cat([w["w_in"], w["w_in"].new_zeros(2 * n, w["w_in"].shape[1])])
+    w["b_in"] = torch.cat([w["b_in"], w["b_in"].new_full((2 * n,), GATE_BIAS)])
+    w["w_gates"] = w["w_rec"].new_zeros(2 * n, n)
+    return w
+
+
+def own(gradient: Mapping[str, Tensor], parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A gradient in the effective weights as one in the parameters: without the gates that a simple network lacks.
+
+    Their rows come after those of the state.
+    """
+    return {name: gradient[name][: len(value)] for name, value in parameters.items()}

@@ -1,4 +1,4 @@
-r"""The equations of the gated networks, as readable as possible.
+r"""The equations of the networks, as readable as possible.
 
 Everything fast in this package is tested against this module; autograd differentiates it.
 
@@ -7,6 +7,10 @@ Everything fast in this package is tested against this module; autograd differen
     \lambda_t &= \sigma(W_\lambda r_{t-1} + V_\lambda u_t + b_\lambda) \\
     \gamma_t &= \sigma(W_\gamma r_{t-1} + V_\gamma u_t + b_\gamma) \\
     x_t &= (1 - \alpha\lambda_t) x_{t-1} + \alpha\lambda_t (W (\gamma_t r_{t-1}) + V u_t + b + q_t)
+
+for gated units, and lambda = gamma = 1 for simple ones,
+
+.. math:: x_t = (1 - \alpha) x_{t-1} + \alpha (W r_{t-1} + V u_t + b + q_t)
 
 with alpha = dt / tau and q_t normal of variance (2 tau / dt) var_rec, independent for each unit, step and trial.
 
@@ -45,19 +49,34 @@ def gated_step(w: Weights, x: Tensor, u: Tensor, q: Tensor | float, alpha: float
     return (1 - alpha * lam) * x + alpha * lam * target
 
 
+def simple_step(w: Weights, x: Tensor, u: Tensor, q: Tensor | float, alpha: float) -> Tensor:
+    """Advance the state of a simple network, whose gates are 1, by one step; arguments as for `gated_step`."""
+    return (1 - alpha) * x + alpha * (x.relu() @ w["w_rec"].T + u @ w["w_in"].T + w["b_in"] + q)
+
+
+def step(w: Weights, x: Tensor, u: Tensor, q: Tensor | float, alpha: float) -> Tensor:
+    """`gated_step`, or `simple_step` for weights without gates."""
+    return (gated_step if "w_gates" in w else simple_step)(w, x, u, q, alpha)
+
+
 def readout(w: Weights, x: Tensor) -> Tensor:
     """Linear readout of the rates: logits of the policy, or the predicted return, (..., n_outputs)."""
     return x.relu() @ w["w_out"].T + w["b_out"]
 
 
-def gated_states(w: Weights, inputs: Tensor, noise: Tensor, alpha: float) -> Tensor:
-    """States for given inputs, (n_steps, n_trials, n_units); inputs[0] and noise[0] are not used."""
+def states(w: Weights, inputs: Tensor, noise: Tensor, alpha: float) -> list[Tensor]:
+    """State (n_trials, n_units) of each step for given inputs; inputs[0] and noise[0] are not used."""
     x = w["x0"].expand(inputs.shape[1], -1)
-    states = [x]
+    visited = [x]
     for u, q in zip(inputs[1:], noise[1:], strict=True):
-        x = gated_step(w, x, u, q, alpha)
-        states.append(x)
-    return torch.stack(states)
+        x = step(w, x, u, q, alpha)
+        visited.append(x)
+    return visited
+
+
+def gated_states(w: Weights, inputs: Tensor, noise: Tensor, alpha: float) -> Tensor:
+    """`states` as one array, (n_steps, n_trials, n_units)."""
+    return torch.stack(states(w, inputs, noise, alpha))
 
 
 def linear_states(w: Weights, inputs: Tensor) -> Tensor:

@@ -1,31 +1,63 @@
-"""Tasks, one per file: the file's name is what the configuration calls it. A leading underscore is no task."""
+"""Tasks, one per file: the file's name is what the configuration calls it. A leading underscore is no task.
+
+A task is trial-structured (`_base`) or an environment that reacts to what is done (`_environment`).
+"""
 
 from __future__ import annotations
 
 import importlib
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import suggest
 
 if TYPE_CHECKING:
     from rnnpipe.tasks._base import Task
+    from rnnpipe.tasks._environment import EnvironmentTask
 
 
 def task_names() -> list[str]:
-    """Names of all tasks, found by looking into this folder."""
-    return sorted(p.stem for p in Path(__file__).parent.glob("[!_]*.py"))
+    """Names of all trial-structured tasks, found by looking into this folder."""
+    return [name for name, is_environment in _files().items() if not is_environment]
 
 
-def task_class(name: str) -> type[Task]:
+def environment_task_names() -> list[str]:
+    """Names of all tasks that are environments, found by looking into this folder."""
+    return [name for name, is_environment in _files().items() if is_environment]
+
+
+@cache
+def _files() -> dict[str, bool]:
+    """Name of every task and whether it is an environment, told by what its file imports."""
+    base = f"from {__name__}._environment import"
+    return {p.stem: base in p.read_text("utf-8") for p in sorted(Path(__file__).parent.glob("[!_]*.py"))}
+
+
+def task_class(name: str) -> type[Task] | type[EnvironmentTask]:
     """The task of that name.
 
     Raises:
         SettingsError: There is none; the message lists those that exist.
     """
-    if name not in task_names():
-        raise SettingsError(f"unknown task {name!r} ({suggest(name, task_names())}).")
+    if name not in _files():
+        raise SettingsError(f"unknown task {name!r} ({suggest(name, _files())}).")
     module = importlib.import_module(f"{__name__}.{name}")
-    found: type[Task] = next(c for c in vars(module).values() if isinstance(c, type) and c.__dict__.get("name") == name)
+    found: Any = next(c for c in vars(module).values() if isinstance(c, type) and c.__dict__.get("name") == name)
+    return found
+
+
+def trial_task_class(name: str) -> type[Task]:
+    """The trial-structured task of that name.
+
+    Raises:
+        SettingsError: There is none, or it is an environment.
+    """
+    if name in environment_task_names():
+        raise SettingsError(
+            f"task {name!r} is an environment, which has no trials that could be drawn beforehand; take one of"
+            f" {', '.join(task_names())}."
+        )
+    found: Any = task_class(name)
     return found

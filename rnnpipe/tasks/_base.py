@@ -42,6 +42,10 @@ class Task(Settings):
     """Name under which it is a gymnasium environment: `rnnpipe/<name>-v0`."""
     random_rewards: ClassVar[bool] = False
     """Whether the reward of a choice is drawn, so that the correct choice earns the most on average only."""
+    measures: ClassVar[dict[str, str]] = {"p_decision": "decisions", "p_correct": "correct"}
+    """Measures of `performance` that training reports, and what it calls them."""
+    targets: ClassVar[tuple[str, ...]] = ("min_decisions", "min_correct")
+    """Settings that are the training criterion."""
 
     dt: float = setting(10.0, "time step", "ms", gt=0)
     tmax: float = setting(2750.0, "longest duration of a trial", "ms", gt=0)

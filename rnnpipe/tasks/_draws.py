@@ -22,6 +22,9 @@ class Draw(Protocol):
     def __call__(self, rng: Rng, n: int) -> NDArray[Any]:
         """`n` independent draws, (n,)."""
 
+    def one(self, rng: np.random.RandomState) -> Any:
+        """One draw, the same as the first of `n`: a plain value, which is much faster than an array of one."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -32,6 +35,9 @@ class Choice:
     def __call__(self, rng: Rng, n: int) -> NDArray[Any]:
         integers = rng.randint if isinstance(rng, np.random.RandomState) else rng.integers
         return np.asarray(self.values)[integers(0, len(self.values), n)]
+
+    def one(self, rng: np.random.RandomState) -> Any:
+        return self.values[rng.randint(0, len(self.values))]
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,10 @@ class Uniform:
         x = rng.uniform(self.low, self.high, n)
         return np.floor(x / self.step + 1e-9) * self.step if self.step else x
 
+    def one(self, rng: np.random.RandomState) -> float:
+        x = rng.uniform(self.low, self.high)
+        return math.floor(x / self.step + 1e-9) * self.step if self.step else x
+
 
 @dataclass(frozen=True)
 class If:
@@ -61,6 +71,9 @@ class If:
 
     def __call__(self, rng: Rng, n: int) -> NDArray[Any]:
         return self.draw(rng, n)
+
+    def one(self, rng: np.random.RandomState) -> Any:
+        return self.draw.one(rng)
 
 
 @dataclass(frozen=True)
@@ -87,6 +100,11 @@ class TruncatedExponential:
             x[outside] = rng.exponential(self.mean, outside.sum())
         return self.offset + np.floor(x / self.dt + 1e-9) * self.dt
 
+    def one(self, rng: np.random.RandomState) -> float:
+        while not self.low <= (x := rng.exponential(self.mean)) < self.high:
+            pass
+        return self.offset + math.floor(x / self.dt + 1e-9) * self.dt
+
 
 def draw(
     variables: Mapping[str, Draw], rng: Rng, n: int, forced: Mapping[str, ArrayLike], where: str
@@ -97,29 +115,30 @@ def draw(
     which is the order of the published implementation: with its seed it gives that implementation's trials.
 
     Raises:
-        SettingsError: A forced variable is unknown, or is neither a scalar nor `n` values.
+        SettingsError: A forced variable is unknown, is neither a scalar nor `n` values, or is none of its labels.
     """
     for name, value in forced.items():
         if name not in variables:
             raise SettingsError(f"{where}: no variable {name!r} ({suggest(name, variables)}).")
         if np.ndim(value) > 1 or (np.ndim(value) == 1 and len(np.asarray(value)) != n):
             raise SettingsError(f"{where}: {name!r} must be one value or {n}, got shape {np.shape(value)}.")
+        # numbers may lie between those of the task, labels may not
+        labels = [v for v in getattr(variables[name], "values", ()) if isinstance(v, str)]
+        for label in np.unique(np.asarray(value)) if labels else ():
+            if str(label) not in labels:
+                raise SettingsError(f"{where}: {name} = {str(label)!r} ({suggest(str(label), labels)}).")
     free = {k: v for k, v in variables.items() if k not in forced}
     if isinstance(rng, np.random.RandomState):
         drawn: dict[str, Any] = {k: [] for k in free}
         for i in range(n):
             for name, variable in free.items():
                 if isinstance(variable, If):
-                    given = (
-                        np.broadcast_to(forced[variable.given], n)[i]
-                        if variable.given in forced
-                        else (drawn[variable.given][-1][0])
-                    )
-                    if not given:
-                        drawn[name].append(np.array([variable.otherwise]))
+                    own = drawn.get(variable.given)
+                    if not (own[-1] if own is not None else np.broadcast_to(forced[variable.given], n)[i]):
+                        drawn[name].append(variable.otherwise)
                         continue
-                drawn[name].append(variable(rng, 1))
-        drawn = {k: np.concatenate(v) if v else free[k](rng, 0) for k, v in drawn.items()}
+                drawn[name].append(variable.one(rng))
+        drawn = {k: np.array(v, free[k](rng, 0).dtype) for k, v in drawn.items()}
     else:
         drawn = {name: variable(rng, n) for name, variable in free.items()}
     result = {k: drawn[k] if k in drawn else np.broadcast_to(forced[k], n).copy() for k in variables}

@@ -55,16 +55,16 @@ def run(learner: PolicyGradient, checkpoint: Checkpoint, checkpoint_seconds: flo
             while True:
                 if learner.validation_due:
                     row = learner.validate()
+                    measured = {word: row[name] for name, word in learner.task.measures.items()}
                     progress.report(
                         f"update {row['update']:>6}/{limit}  trials {row['n_trials']:>8}"
-                        f"  reward {row['mean_reward']:+.3f}  decisions {row['p_decision']:.3f}"
-                        f"  correct {row['p_correct']:.3f}"
-                        f"  best reward {learner.best['mean_reward']:+.3f}  value error {row['value_rmse']:.3f}"
+                        f"  reward {row['mean_reward']:+.3f}"
+                        + "".join(f"  {word} {value:.3f}" for word, value in measured.items())
+                        + f"  best reward {learner.best['mean_reward']:+.3f}  value error {row['value_rmse']:.3f}"
                         f"  gradient norms {row['policy_grad_norm']:.3g}, {row['value_grad_norm']:.3g}",
                         important=row["new_best"],
                         reward=f"{row['mean_reward']:+.3f}",
-                        decisions=f"{row['p_decision']:.1%}",
-                        correct=f"{row['p_correct']:.1%}",
+                        **{word: f"{value:.3f}" for word, value in measured.items()},
                     )
                 if learner.finished:
                     break
@@ -126,7 +126,6 @@ def write_results(
         reached_criterion=reached,
         n_trials=learner.n_trials,
         n_updates=learner.n_updates,
-        min_decisions=task.min_decisions,
-        min_correct=task.min_correct,
+        **{name: getattr(task, name) for name in task.targets},
     )
     write_tensors(network_path, content)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from rnnpipe.settings import Settings, setting
 
 
@@ -18,8 +20,12 @@ class PolicyGradientSettings(Settings):
     )
     validation_interval: int = setting(50, "updates between validations", "updates", gt=0)
     validation_trials: int | None = setting(
-        None, "trials of one validation; by default the task's number", "trials", gt=0
+        None,
+        "trials of one validation; by default the task's number; 0: none, the last training trials are scored instead",
+        "trials",
+        ge=0,
     )
+    tracked_trials: int = setting(100, "training trials that are scored where validation_trials is 0", "trials", gt=0)
     max_updates: int = setting(100_000, "largest number of updates", "updates", ge=0)
     target_reward: float | None = setting(
         None, "stop also when the best mean validation reward reaches this; by default never"
@@ -29,6 +35,29 @@ class PolicyGradientSettings(Settings):
         "what the first action is credited with: its immediate reward (the published rule, which is what starts"
         " learning) or the full return",
     )
+    entropy_bonus: float = setting(
+        0.0, "weight in the objective of the policy's entropy, summed over the steps of a trial", ge=0
+    )
+    kappa: float = setting(
+        0.0,
+        "risk sensitivity: prediction errors above 0 are weighted by 1 - kappa, those below by 1 + kappa, so that > 0"
+        " is risk-averse and < 0 risk-seeking; at 1 or -1 one side is not learned from",
+        ge=-1,
+        le=1,
+    )
+    mode: Literal["episodic", "continuous"] = setting(
+        "episodic", "episodic: every trial starts from the initial state; continuous is refused, with the reason"
+    )
     on_failure: Literal["error", "keep"] = setting(
         "error", "not reaching the criterion: a failed job that keeps its history, or keep the best network"
     )
+
+    @model_validator(mode="after")
+    def _can_be_done(self) -> PolicyGradientSettings:
+        if self.mode == "continuous":
+            raise ValueError(
+                "mode: continuous, which carries states over from trial to trial, cannot train: the initial state would"
+                " drop out of the gradient, and the trials of an update are simulated side by side, so that none has a"
+                " predecessor; use mode: episodic and, where trials should follow each other, one longer trial"
+            )
+        return self

@@ -9,6 +9,7 @@ from rnnpipe.analysis import chronometric, psychometric
 from rnnpipe.analysis.quantities._registry import quantity
 from rnnpipe.analysis.recording import Recording
 from rnnpipe.analysis.traces import left_right_difference
+from rnnpipe.analysis.value import before_stimulus
 
 VALUE_WINDOW = (300.0, 600.0)
 """Lags after stimulus onset (ms) at which values of left and right trials are compared."""
@@ -52,3 +53,18 @@ def value_left_right_difference(recording: Recording) -> float:
     """Difference in value between left and right choices 300-600 ms after onset, largest over coherences."""
     difference = left_right_difference(recording.around("stimulus", "value", VALUE_WINDOW), recording.table)
     return float(difference["difference"].abs().max()) if len(difference) else np.nan
+
+
+@quantity("activity", "median")
+def value_before_stimulus_error(recording: Recording) -> float:
+    """Distance of the value in the 200 ms before the stimulus from the mean reward of the same trials."""
+    before = before_stimulus(recording)
+    expected = float((before["mean"] * before["n"]).sum() / before["n"].sum()) if len(before) else np.nan
+    return float(abs(expected - recording.table["reward"].mean()))
+
+
+@quantity("activity", "median")
+def value_before_stimulus_spread(recording: Recording) -> float:
+    """Difference of the value in the 200 ms before the stimulus between coherences, highest less lowest mean."""
+    before = before_stimulus(recording)
+    return float(before["mean"].max() - before["mean"].min()) if len(before) > 1 else np.nan
