@@ -91,6 +91,16 @@ def test_right_choices_are_counted_among_those_of_a_side(path: Path) -> None:
     assert shown[25.6] == pytest.approx((here["choice"] == 2).mean())
 
 
+def test_a_unit_is_shown_around_the_stimulus_and_up_to_the_choice(path: Path) -> None:
+    rows, recording = _data(path, "fig_unit", unit=2), Recording(path)
+    stimulus, choice = of(rows, "A", "stimulus"), of(rows, "A", "choice")
+    assert (stimulus["x"].min(), stimulus["x"].max(), choice["x"].min(), choice["x"].max()) == (-200, 1000, -600, 0)
+    trials = ((recording.table["coherence"] == 0) & (recording.table["choice"] == 1)).to_numpy()
+    at_choice = recording.around_choice("policy_rates", (0, 0), 2)[trials].mean()[0]
+    here = choice[(choice["coherence"] == 0) & (choice["choice"] == "left") & (choice["x"] == 0)]
+    assert here["y"].iloc[0] == pytest.approx(at_choice)
+
+
 @pytest.mark.parametrize("name", ["rdm_fixed", "rdm_rt", TASK])
 def test_a_trial_is_shown_as_it_was(name: str, tmp_path: Path) -> None:
     write_evaluation(tmp_path / "e.h5", name, 1)
@@ -136,7 +146,9 @@ def degenerate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return path
 
 
-@pytest.mark.parametrize("figure", ["fig_wager", "fig_wager_value", "fig_value", "fig_psychometric", "fig_trial"])
+@pytest.mark.parametrize(
+    "figure", ["fig_wager", "fig_wager_value", "fig_value", "fig_psychometric", "fig_trial", "fig_unit"]
+)
 def test_degenerate_behaviour_is_drawn_with_a_note(figure: str, degenerate: Path) -> None:
     table = _data(degenerate, figure)
     drawn = figure_module(figure).draw(table)

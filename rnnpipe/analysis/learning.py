@@ -10,22 +10,26 @@ def learning_curve(history: pd.DataFrame) -> pd.DataFrame:
     """Validations in the units of the published learning curves.
 
     Args:
-        history: One row a validation: `n_trials`, `mean_reward`, `p_correct`.
+        history: One row a validation: `n_trials`, `mean_reward`, and `p_correct` or, of an environment, `mean_return`.
 
     Returns:
-        One row a validation: `n_trials`, `mean_reward`, `best_reward` (best so far), `percent_correct` (of decided
-        trials). The latter is NaN where the mean reward is not positive: there most trials are aborted and the few
-        decisions say nothing about the network.
+        One row a validation: `n_trials`, `mean_reward`, `best_reward` (best so far), and `percent_correct` (of decided
+        trials) or `mean_return` (undiscounted, in the environment's units). The percentage is NaN where the mean
+        reward is not positive: there most trials are aborted and the few decisions say nothing about the network.
     """
     reward = history["mean_reward"].to_numpy(float)
-    return pd.DataFrame(
+    curve = pd.DataFrame(
         {
             "n_trials": history["n_trials"].to_numpy(float),
             "mean_reward": reward,
             "best_reward": np.maximum.accumulate(reward),
-            "percent_correct": np.where(reward > 0, 100 * history["p_correct"].to_numpy(float), np.nan),
         }
     )
+    if "p_correct" in history:
+        curve["percent_correct"] = np.where(reward > 0, 100 * history["p_correct"].to_numpy(float), np.nan)
+    else:
+        curve["mean_return"] = history["mean_return"].to_numpy(float)
+    return curve
 
 
 def trials_to_criterion(history: pd.DataFrame) -> float:

@@ -24,7 +24,12 @@ from rnnpipe.settings import Settings, setting
 NEEDS = {"history": "history of the training, one file a network"}
 TARGET = "#b2182b"
 X_LABEL = "Training trials (×1000)"
-PANELS = {"A": ("mean_reward", "Mean reward per trial"), "B": ("percent_correct", "Correct (% of decided trials)")}
+REWARD = "Mean reward per trial"
+SCORES = {
+    "min_correct": ("p_correct", "percent_correct", "Correct (% of decided trials)", 100.0, " %"),
+    "min_return": ("mean_return", "mean_return", "Mean return of an episode", 1.0, ""),
+}
+"""By the attribute that holds the target of panel B: column of the history, of the curve, label, scale, unit."""
 
 
 class Options(Settings):
@@ -40,32 +45,43 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
     if main not in histories:
         seeds = ", ".join(map(str, histories))
         raise SettingsError(f"settings of the figure: main_seed = {main}: no history of that seed (there are {seeds}).")
+    target, column, measure, label, scale, unit = _score(histories[main])
     parts = []
     for seed, history in histories.items():
         curve, role = learning_curve(history), "main" if seed == main else "other"
-        for panel, (measure, label) in PANELS.items():
-            shown = curve[curve[measure].notna()]
-            x, y = shown["n_trials"].to_numpy() / 1000, shown[measure].to_numpy()
-            parts.append(points(panel, role, seed=float(seed), x=x, y=y, x_label=X_LABEL, y_label=label))
-    targets = {float(history.attrs["min_correct"]) for history in histories.values()}
-    parts += [points("B", "target", y=100 * target, label=f"target {100 * target:g} %") for target in sorted(targets)]
+        for panel, name, y_label in (("A", "mean_reward", REWARD), ("B", measure, label)):
+            shown = curve[curve[name].notna()]
+            x, y = shown["n_trials"].to_numpy() / 1000, shown[name].to_numpy()
+            parts.append(points(panel, role, seed=float(seed), x=x, y=y, x_label=X_LABEL, y_label=y_label))
+    targets = {scale * float(history.attrs[target]) for history in histories.values()}
+    parts += [points("B", "target", y=y, label=f"target {y:g}{unit}", y_label=label) for y in sorted(targets)]
     reached = []
     for seed, history in histories.items():
         trials = trials_to_criterion(history)
         if np.isfinite(trials):
             reached.append(trials)
-            percent = 100 * float(history.loc[history["n_trials"] == trials, "p_correct"].iloc[0])
-            parts.append(points("B", "criterion", seed=float(seed), x=trials / 1000, y=percent, x_label=X_LABEL))
+            y = scale * float(history.loc[history["n_trials"] == trials, column].iloc[0])
+            parts.append(points("B", "criterion", seed=float(seed), x=trials / 1000, y=y, x_label=X_LABEL))
     parts.append(points("A", "summary", n=float(len(histories)), label=_summary(reached, len(histories))))
     return assemble(parts)
 
 
 def _read(path: object) -> pd.DataFrame:
     history = read_history(str(path))
-    for name in ("seed", "min_decisions", "min_correct"):
-        if name not in history.attrs:
-            raise ArtefactError(f"{path}: has no attribute {name!r}; train the network again.")
+    history.attrs["path"] = str(path)
+    if "seed" not in history.attrs:
+        raise ArtefactError(f"{path}: has no attribute 'seed'; train the network again.")
+    _score(history)
     return history
+
+
+def _score(history: pd.DataFrame) -> tuple[str, str, str, str, float, str]:
+    """What panel B shows of a history: the attribute of its target and the row of `SCORES`."""
+    for target, row in SCORES.items():
+        if target in history.attrs and row[0] in history:
+            return target, *row
+    path = history.attrs["path"]
+    raise ArtefactError(f"{path}: has no attribute {' or '.join(map(repr, SCORES))}; train the network again.")
 
 
 def _summary(trials: list[float], n_networks: int) -> str:
@@ -82,15 +98,19 @@ def draw(table: pd.DataFrame) -> Figure:
     """The figure of a table that `data` made, 174 mm wide."""
     figure = new_figure(62)
     rows = table[table["series"].isin(["main", "other"])]
-    end = max(1.0, float(rows["x"].max())) * 1.02 if len(rows) else 1.0
-    for panel, left, limits, ticks in (
-        ("A", 14, (-1.05, 1.0), [-1, -0.5, 0, 0.5, 1]),
-        ("B", 102, (40, 100), [40, 60, 80, 100]),
-    ):
+    end = 1.02 * float(rows["x"].max(skipna=True)) if len(rows) and rows["x"].max() > 0 else 1.0
+    for panel, left in (("A", 14), ("B", 102)):
         panel_letter(figure, panel, left - 13, 1)
         axes = place(figure, left, 10, 70, 47)
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        axes.set(xlim=(0, end), ylim=limits, yticks=ticks, xlabel=X_LABEL, ylabel=PANELS[panel][1])
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=end > 5))
+        labels = of(table, panel)["y_label"]
+        label = next((text for text in labels if text), "")
+        axes.set(xlim=(0, end), xlabel=X_LABEL, ylabel=label)
+        if panel == "A":
+            lowest, highest = float(rows["y"][rows["panel"] == "A"].min()), float(rows["y"][rows["panel"] == "A"].max())
+            axes.set_ylim(min(-1.05, lowest - 0.05) if lowest < 0 else 0.0, max(1.0, highest + 0.05))
+        elif label == SCORES["min_correct"][2]:
+            axes.set(ylim=(40, 100), yticks=[40, 60, 80, 100])
         _draw_curves(axes, table, panel)
     return figure
 

@@ -20,7 +20,7 @@ from rnnpipe.figures.motion import UNIT_PANEL_LABEL, only
 from rnnpipe.figures.reading import table_of_task
 from rnnpipe.figures.schematic import draw_schematic, schematic
 from rnnpipe.figures.source_data import assemble, of, points
-from rnnpipe.figures.style import INK, WIDTH, at_least, new_figure, note, panel_letter, place, styled
+from rnnpipe.figures.style import INK, WIDTH, at_least, new_figure, panel_letter, place, styled
 from rnnpipe.figures.wager import (
     TASK,
     aligned_points,
@@ -42,6 +42,7 @@ NEEDS = {
     "activity": "evaluation of the network with recorded activity",
 }
 EVIDENCE_COLORS = {"preferred": INK, "other": "#9a9a9a"}
+NO_UNIT = "no unit tells\nleft from right"
 
 
 class Options(Settings):
@@ -94,7 +95,7 @@ def draw(table: pd.DataFrame) -> Figure:
     levels = sorted(table.loc[table["panel"].isin(["B", "C"]) & table["coherence"].notna(), "coherence"].unique())
     panel_letter(figure, "B", 100, 1)
     sure, rows = place(figure, 110, 106, 37, 28), of(table, "B")
-    draw_durations(sure, rows, levels, "no decisions where the sure option is offered")
+    draw_durations(sure, rows, levels, "no decisions")
     sure.set(ylim=at_least(0.0, 0.8, rows["high"]), xlabel="")
     sure.set_xticklabels([])
     sure.yaxis.set_major_locator(MultipleLocator(0.2))
@@ -102,7 +103,7 @@ def draw(table: pd.DataFrame) -> Figure:
 
     panel_letter(figure, "C", 100, 34)
     correct, rows = place(figure, 110, 73, 37, 28), of(table, "C")
-    draw_durations(correct, rows, levels, "no choices of a side above zero coherence")
+    draw_durations(correct, rows, levels, "no choices of a side")
     bottom, _ = at_least(0.5, 1.0, rows["y"])
     correct.set_ylim(bottom, 1.02)
     correct.yaxis.set_major_locator(MultipleLocator(0.1 if bottom >= 0.4 else 0.2))
@@ -110,7 +111,7 @@ def draw(table: pd.DataFrame) -> Figure:
     side_legend(correct, offer_handles(), None, (1.05, 0.7))
 
     panel_letter(figure, "D", 1, 74)
-    axes = draw_aligned(figure, table, "D", 12, 11, 43, "evidence", EVIDENCE_COLORS, least=0.0)
+    axes = draw_aligned(figure, table, "D", 12, 11, 43, "evidence", EVIDENCE_COLORS, NO_UNIT, least=0.0)
     if len(label := of(table, "D", "unit")["label"]):
         evidence = [
             Line2D([], [], color=c, lw=0.9, label="Preferred target" if e == "preferred" else "Other target")
@@ -119,6 +120,4 @@ def draw(table: pd.DataFrame) -> Figure:
         side_legend(axes[-1], evidence, "Evidence for", (1.1, 1.0))
         side_legend(axes[-1], taken_handles(), "Choice", (1.1, 0.66))
         figure.text(12 / WIDTH, 1 - 74.5 / 138, label.iloc[0], ha="left", va="top", fontsize=6)
-    else:
-        note(axes[2], "no unit tells left from right evidence")
     return figure

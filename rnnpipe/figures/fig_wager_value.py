@@ -57,7 +57,7 @@ def draw(table: pd.DataFrame) -> Figure:
         side_legend(axes, coherence_handles(levels), "Coherence", (1.03, 1.0))
         side_legend(axes, offer_handles(), None, (1.03, 0.42))
     panel_letter(figure, "B", 1, 52)
-    panels = draw_aligned(figure, table, "B", 14, 11, 42, "coherence", coherence_colours(levels))
+    panels = draw_aligned(figure, table, "B", 14, 11, 42, "coherence", coherence_colours(levels), "too few trials")
     if levels:
         side_legend(panels[-1], coherence_handles(levels), "Coherence", (1.1, 1.0))
         side_legend(panels[-1], taken_handles(), "Choice", (1.1, 0.42))

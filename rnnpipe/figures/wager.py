@@ -60,6 +60,7 @@ def duration_points(panel: str, series: str, bins: pd.DataFrame, value: str, y_l
 
 def draw_durations(axes: Axes, rows: pd.DataFrame, levels: Iterable[float], empty: str) -> None:
     """Draw series of bins, color by coherence; a series "forced" is dashed with open points."""
+    axes.set(xlabel=DURATION, xlim=(80, 700), xticks=range(100, 701, 200))
     if rows.empty:
         note(axes, empty)
         return
@@ -70,9 +71,9 @@ def draw_durations(axes: Axes, rows: pd.DataFrame, levels: Iterable[float], empt
         axes.vlines(line["x"], line["low"], line["high"], color=color, lw=0.5, alpha=0.6)
         axes.plot(line["x"], line["y"], ls=style, lw=0.8, color=color)
         axes.plot(line["x"], line["y"], "o", color=color, ms=2.4, mfc=face or color, mew=0.6)
-    end = 700 if rows["x"].max() <= 700 else 900
-    axes.set(xlabel=rows["x_label"].iloc[0], ylabel=rows["y_label"].iloc[0], xlim=(80, end))
-    axes.set_xticks(range(100, end + 1, 200))
+    axes.set_ylabel(rows["y_label"].iloc[0])
+    if rows["x"].max() > 700:  # beyond the published axis
+        axes.set(xlim=(80, 900), xticks=range(100, 901, 200))
 
 
 Sort = Callable[[Aligned, pd.DataFrame], pd.DataFrame]
@@ -113,7 +114,7 @@ def series_name(wager: bool, event: str) -> str:
 
 def draw_aligned(
     figure: Figure, table: pd.DataFrame, panel: str, left: float, bottom: float, height: float,
-    by: str, colors: Mapping[Any, Any], least: float | None = None,
+    by: str, colors: Mapping[Any, Any], empty: str, least: float | None = None,
 ) -> list[Axes]:  # fmt: skip
     """Draw the five alignments side by side with one scale of y; color by the column `by`.
 
@@ -126,6 +127,7 @@ def draw_aligned(
         height: Height, mm.
         by: Column that gives the color.
         colors: Color of each of its values.
+        empty: What to say where there is nothing at all.
         least: Lower end of the y axis; by default from the data.
     """
     rows = of(table, panel)
@@ -141,9 +143,9 @@ def draw_aligned(
         lines = rows[rows["series"] == series_name(wager, event)]
         axes.set(xlim=window, xticks=(-400, -200, 0) if event == "choice" else (0, 300, 600))
         axes.axvline(0, color=GREY, lw=0.5, zorder=0)
-        if lines.empty:
+        if lines.empty and len(rows):
             note(axes, "too few\ntrials")
-        for (value, taken), line in lines.groupby([by, "choice"], sort=True):
+        for (value, taken), line in lines.groupby([by, "choice"], sort=True) if len(lines) else ():
             axes.fill_between(line["x"], line["low"], line["high"], color=colors[value], alpha=0.18, lw=0)
             axes.plot(line["x"], line["y"], color=colors[value], ls=TAKEN_STYLES[taken], lw=0.9)
         axes.set_xlabel(f"Time from\n{EVENT_NAMES[event]} (ms)")
@@ -158,6 +160,8 @@ def draw_aligned(
         for axes in drawn:
             axes.set_ylim(low - margin if least is None else least, high + margin)
         drawn[0].set_ylabel(rows["y_label"].iloc[0])
+    else:
+        note(drawn[2], empty)
     drawn[0].yaxis.set_major_locator(MaxNLocator(5) if len(rows) else MaxNLocator(1))
     for wager, title in ((False, "Sure option not offered"), (True, "Sure option offered")):
         start, end = starts[wager]

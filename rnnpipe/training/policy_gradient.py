@@ -174,7 +174,7 @@ class PolicyGradient:
         """Score the current networks on fresh trials, or on the last training trials; keep them if they are the best.
 
         Noise stays on and actions are drawn, as in training. The best networks are replaced if the mean reward is
-        higher than ever, or if the task's criterion is met even with a lower reward. Where training trials are scored,
+        higher than ever, if the task's criterion is met even with a lower reward, or always with `keep: last`. Where training trials are scored,
         neither counts before there are enough of them, unless training ends with fewer; the predicted return is then
         that of the learning pairing.
         """
@@ -200,7 +200,7 @@ class PolicyGradient:
             "value_grad_norm": float(np.median(norms[:, 1])),
             "max_policy_grad_norm": float(norms[:, 0].max()),
             "max_value_grad_norm": float(norms[:, 1].max()),
-            "new_best": better or self.reached_criterion,
+            "new_best": better or self.reached_criterion or self.learning.keep == "last",
         }
         self._norms.clear()
         self.history.append(row)

@@ -48,6 +48,10 @@ class PolicyGradientSettings(Settings):
     mode: Literal["episodic", "continuous"] = setting(
         "episodic", "episodic: every trial starts from the initial state; continuous is refused, with the reason"
     )
+    keep: Literal["best", "last"] = setting(
+        "best",
+        "which validated network is kept: the one of highest mean reward, or the last, for rules that do not maximise it",
+    )
     on_failure: Literal["error", "keep"] = setting(
         "error", "not reaching the criterion: a failed job that keeps its history, or keep the best network"
     )
