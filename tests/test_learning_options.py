@@ -660,3 +660,18 @@ def test_bad_values_are_one_sentence(group: Any, values: dict[str, Any], words: 
 def test_no_updates_and_no_validations_leave_nothing_to_score() -> None:
     with pytest.raises(SettingsError, match="max_updates = 0"):
         learner(validation_trials=0, max_updates=0)
+
+
+# -- which network is kept ------------------------------------------------------------------------------------
+
+
+def test_the_last_network_is_kept_where_that_is_asked_for() -> None:
+    """The best network by mean reward is not what a rule learns that weighs gains and losses differently."""
+    for keep, expected in (("best", False), ("last", True)):
+        a = learner(keep=keep)
+        a.validate()
+        a.best["mean_reward"] = 2.0  # better than any network can be
+        a.policy.flat.add_(0.01)
+        row = a.validate()
+        assert row["new_best"] is expected
+        assert torch.equal(a.best_policy.flat, a.policy.flat) is expected

@@ -65,6 +65,7 @@ def draw(table: pd.DataFrame) -> Figure:
         axes.set(xlim=window, ylim=(0, top))
     stimulus.yaxis.set_major_locator(MaxNLocator(5))
     stimulus.set_title(of(table, "A")["label"].iloc[0], fontsize=6, loc="left", pad=3)
+    stimulus.set_xticks([-200, 0, 200, 400, 600, 800])
     choice.set(xticks=[-600, -400, -200, 0], yticks=[], ylabel="")
     choice.spines["left"].set_visible(False)
     legends(choice, levels)
