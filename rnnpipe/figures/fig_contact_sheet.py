@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.image import imread
@@ -29,25 +28,25 @@ class Options(Settings):
 def data(inputs: Inputs, options: Options) -> pd.DataFrame:
     """One row a figure: where it stands (x, y: upper left corner, mm), how large it is, and its file."""
     width = (WIDTH - 2 * MARGIN - (options.columns - 1) * GAP) / options.columns
-    bottom = np.full(options.columns, MARGIN)
-    parts = []
-    for path in map(Path, inputs["figures"]):
-        height = width * _aspect(path)
-        column = int(np.argmin(np.round(bottom, 3)))  # the next free place, reading order where equal
-        parts.append(
-            points(
-                "sheet",
-                path.stem,
-                x=MARGIN + column * (width + GAP),
-                y=bottom[column],
-                low=width,
-                high=height,
-                label=str(path),
-                x_label="left edge (mm); low: width",
-                y_label="upper edge (mm); high: height",
+    heights = [width * _aspect(Path(path)) for path in inputs["figures"]]
+    parts, top = [], MARGIN
+    for first in range(0, len(heights), options.columns):
+        row = range(first, min(first + options.columns, len(heights)))
+        for column, i in enumerate(row):
+            parts.append(
+                points(
+                    "sheet",
+                    Path(inputs["figures"][i]).stem,
+                    x=MARGIN + column * (width + GAP),
+                    y=top,
+                    low=width,
+                    high=heights[i],
+                    label=str(inputs["figures"][i]),
+                    x_label="left edge (mm); low: width",
+                    y_label="upper edge (mm); high: height",
+                )
             )
-        )
-        bottom[column] += TITLE + height + GAP
+        top += TITLE + max(heights[i] for i in row) + GAP
     return assemble(parts)
 
 

@@ -174,9 +174,9 @@ class PolicyGradient:
         """Score the current networks on fresh trials, or on the last training trials; keep them if they are the best.
 
         Noise stays on and actions are drawn, as in training. The best networks are replaced if the mean reward is
-        higher than ever, if the task's criterion is met even with a lower reward, or always with `keep: last`. Where training trials are scored,
-        neither counts before there are enough of them, unless training ends with fewer; the predicted return is then
-        that of the learning pairing.
+        higher than ever, if the task's criterion is met even with a lower reward, or always with `keep: last`. Where
+        training trials are scored, none of these counts before there are enough of them, unless training ends with
+        fewer; the predicted return is then that of the learning pairing.
         """
         if self._tracker is None:
             table, square_error, n_steps = self._fresh_trials(self.validation_trials)

@@ -50,7 +50,7 @@ class PolicyGradientSettings(Settings):
     )
     keep: Literal["best", "last"] = setting(
         "best",
-        "which validated network is kept: the one of highest mean reward, or the last, for rules that do not maximise it",
+        "which validated network is kept: that of highest mean reward, or the last, for rules that do not maximise it",
     )
     on_failure: Literal["error", "keep"] = setting(
         "error", "not reaching the criterion: a failed job that keeps its history, or keep the best network"
