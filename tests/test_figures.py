@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.image import imread
+from matplotlib.image import imread, imsave
 from synthetic import N_UNITS, write_evaluation, write_learning
 from synthetic_economic import figure_inputs as economic_inputs
 from synthetic_economic import write_figure_inputs as write_economic_inputs
@@ -23,12 +23,15 @@ from rnnpipe.analysis.alignment import align, stimulus_time
 from rnnpipe.analysis.chronometric import reaction_times
 from rnnpipe.analysis.durations import accuracy_by_duration
 from rnnpipe.cli.main import main
+from rnnpipe.errors import ArtefactError
 from rnnpipe.figures import figure_module, figure_names
 from rnnpipe.figures.source_data import of
 from rnnpipe.figures.style import save
 from rnnpipe.io.evaluation import read_activity, read_table
 
 WAGER_FIGURES = ("fig_wager", "fig_wager_value", "fig_trial")
+PICTURES = {"wide": (40, 120), "high": (90, 60), "last": (30, 60)}
+"""Pictures of a contact sheet: name and shape (height, width)."""
 SEEDS = {97: 15, 101: 9, 102: None}
 
 
@@ -43,6 +46,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_learning(folder / f"{seed}.h5", seed, stop=stop)
     write_economic_inputs(folder)
     write_sensory_inputs(folder)
+    for name, shape in PICTURES.items():
+        imsave(folder / f"{name}.png", np.random.default_rng(0).random((*shape, 3)))
     return folder
 
 
@@ -51,6 +56,8 @@ def _inputs(folder: Path, figure: str) -> dict[str, list[Path]]:
         return {"history": [folder / f"{seed}.h5" for seed in SEEDS]}
     if inputs := economic_inputs(folder, figure) or sensory_inputs(folder, figure):
         return inputs
+    if figure == "fig_contact_sheet":
+        return {"figures": [folder / f"{name}.png" for name in PICTURES]}
     if figure in ("fig_mante", "fig_statespace"):
         return {need: [folder / "mante.h5"] for need in figure_module(figure).NEEDS}
     name = "fixed" if figure == "fig1_rdm" else "wager" if figure in WAGER_FIGURES else "rt"
@@ -101,6 +108,21 @@ def test_the_source_data_are_all_that_is_drawn(figure: str, folder: Path, tmp_pa
     save(figure_module(figure).draw(table), table, tmp_path / "again.pdf", figure)
     # the ten digits of the CSV move nothing by as much as a shade of grey
     np.testing.assert_allclose(imread(tmp_path / "again.png"), imread(out.with_suffix(".png")), atol=2 / 255)
+
+
+def test_a_contact_sheet_keeps_order_and_proportions(folder: Path, tmp_path: Path) -> None:
+    table = _data(folder, "fig_contact_sheet")
+    assert table["series"].tolist() == list(PICTURES)
+    for row, (height, width) in zip(table.itertuples(), PICTURES.values(), strict=True):
+        assert row.high / row.low == pytest.approx(height / width)
+    first, second, third = table.itertuples()
+    assert first.y == second.y and first.x + first.low < second.x and third.x == first.x
+    assert third.y > first.y + max(first.high, second.high), "rows do not overlap"
+    broken = tmp_path / "broken.png"
+    broken.write_bytes((folder / "wide.png").read_bytes()[:200])
+    module = figure_module("fig_contact_sheet")
+    with pytest.raises(ArtefactError, match="broken.png: is not a whole PNG file"):
+        module.data({"figures": [broken]}, module.Options())
 
 
 def test_accuracy_in_the_table_is_that_of_the_analysis(folder: Path) -> None:
