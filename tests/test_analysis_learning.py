@@ -11,6 +11,7 @@ HISTORY = pd.DataFrame(
         "mean_reward": [-1.0, -0.2, 0.4, 0.3, 0.7],
         "p_decision": [0.0, 0.5, 0.98, 0.995, 0.99],
         "p_correct": [0.0, 0.9, 0.82, 0.7, 0.8],
+        "criterion": [False, False, False, True, True],
     }
 )
 
@@ -22,10 +23,15 @@ def test_percent_correct_only_where_the_reward_is_positive() -> None:
     assert curve["n_trials"].tolist() == HISTORY["n_trials"].tolist()
 
 
-def test_the_criterion_asks_for_both_at_once_bounds_included() -> None:
-    assert trials_to_criterion(HISTORY, 0.99, 0.8) == 2000
-    assert trials_to_criterion(HISTORY, 0.98, 0.8) == 1000
-    assert trials_to_criterion(HISTORY, 0.99, 0.9) == np.inf
+def test_the_first_validation_that_met_the_criterion_counts() -> None:
+    assert trials_to_criterion(HISTORY) == 1500
+    assert trials_to_criterion(HISTORY[:3]) == np.inf
+
+
+def test_returns_of_an_environment_are_shown_as_they_are() -> None:
+    history = HISTORY.drop(columns=["p_decision", "p_correct"]).assign(mean_return=[10.0, 20, 90, 80, 195])
+    curve = learning_curve(history)
+    assert curve["mean_return"].tolist() == [10, 20, 90, 80, 195] and "percent_correct" not in curve
 
 
 def test_first_positive_reward() -> None:
