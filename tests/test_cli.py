@@ -325,7 +325,7 @@ def test_memory_of_the_published_behaviour_set_stays_small(tmp_path: Path) -> No
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout.split()[-1]) < 500, "MiB"
+    assert int(done.stdout.split()[-1]) < 250, "MiB; torch alone would be more"
 
 
 # --- info

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from rnnpipe.errors import ArtefactError
 from rnnpipe.io.hdf5 import Field, attributes, create, put, read
-from rnnpipe.io.network import Network
 from rnnpipe.tasks._environment import EnvironmentTask, Episodes
+
+if TYPE_CHECKING:  # sampling a data set needs no torch
+    from rnnpipe.io.network import Network
 
 KIND = "episodes"
 SCHEMA = {"seed": Field(("trial",), "i", "what the environment is reset with")}
