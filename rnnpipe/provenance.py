@@ -11,12 +11,19 @@ from rnnpipe.fingerprint import Fingerprint, library_version
 LIBRARIES = ("h5py", "matplotlib", "numba", "numpy", "pandas", "scipy", "torch")
 
 
-def provenance(stage: str) -> dict[str, str]:
-    """Versions and the code hash of a stage (a module name below `rnnpipe.cli`)."""
+def provenance(stage: str, *modules: str) -> dict[str, str]:
+    """Versions and the code hash of a stage (a module name below `rnnpipe.cli`).
+
+    Args:
+        stage: The stage.
+        *modules: Modules below `rnnpipe` that it imports by name.
+    """
     try:
         version = metadata.version("rnnpipe")
     except metadata.PackageNotFoundError:
         version = "checkout"
-    code = Fingerprint(Path(__file__).parents[1], "rnnpipe", libraries=LIBRARIES)(f"rnnpipe.cli.{stage}")
+    code = Fingerprint(Path(__file__).parents[1], "rnnpipe", libraries=LIBRARIES)(
+        f"rnnpipe.cli.{stage}", *[f"rnnpipe.{module}" for module in modules]
+    )
     versions = {name: library_version(name) for name in LIBRARIES}
     return {"rnnpipe": version, "stage": stage, "code": code, "python": platform.python_version(), **versions}

@@ -18,7 +18,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from rnnpipe.environments import IDS, TrialEnv, TrialVectorEnv
 from rnnpipe.errors import SettingsError
-from rnnpipe.tasks import task_names
+from rnnpipe.tasks import task_names, trial_task_class
 
 all_ids = pytest.mark.parametrize("id", sorted(IDS))
 all_tasks = pytest.mark.parametrize("task", task_names())
@@ -34,6 +34,9 @@ SHORT: dict[str, dict[str, float]] = {
     },
     "padoaschioppa2006": {"fixation": 100.0, "offer_min": 100.0, "offer_max": 300.0},
     "gambling": {"fixation": 100.0, "stimulus": 100.0},
+    "go_nogo": {"fixation": 100.0, "stimulus": 100.0, "tmax": 600.0},
+    "xor": {"fixation": 100.0, "stimulus": 100.0},
+    "context_integration": {"fixation": 100.0, "stimulus": 100.0},
 }  # fmt: skip
 """Settings under which trials are short."""
 
@@ -113,9 +116,11 @@ def test_observations_are_the_rows_of_the_trials(task: str) -> None:
         np.testing.assert_array_equal(observation, trials.inputs[t + 1, 0])
     observation, reward, terminated, truncated, info = env.step(0)
     assert terminated is True and truncated is False
-    assert reward == trials.discount[-1] * np.float32(env.task.reward_abort)
+    right = env.task.withholds and trials.correct[0, 0] == 1
+    withheld = trials.rewards[2, 0, 0] if env.task.withholds else np.float32(env.task.reward_abort)
+    assert reward == trials.discount[-1] * withheld
     np.testing.assert_array_equal(observation, 0)
-    assert info["new_trial"] and info["performance"] == 0 and "reaction_time" not in info
+    assert info["new_trial"] and info["performance"] == right and "reaction_time" not in info
     with pytest.raises(ResetNeeded):
         env.step(0)
     observation, _ = env.reset()
@@ -133,13 +138,18 @@ def test_playing_the_ground_truth_earns_the_most(task: str) -> None:
             _, reward, terminated, _, info = env.step(info["ground_truth"])
             rewards.append(reward)
             t += 1
-        assert t == trials.periods["decision"][i, 0]
-        answer = trials.ground_truth[t, i]
-        assert sum(rewards) == rewards[-1] == trials.discount[t] * trials.rewards[1, i, answer]
-        assert env.task.random_rewards or rewards[-1] == trials.discount[t] * trials.rewards[1, i].max()
+        answer = trials.ground_truth[:, i].max()
+        assert answer != 0 or env.task.withholds
+        assert t == (trials.periods["decision"][i, 0] if answer else trials.n_steps - 1)
+        assert sum(rewards) == rewards[-1] == trials.discount[t] * trials.rewards[1 if answer else 2, i, answer]
+        most = max(trials.rewards[1, i].max(), trials.rewards[2, i, 0] if env.task.withholds else -np.inf)
+        assert env.task.random_rewards or rewards[-1] == trials.discount[t] * most
         assert info["performance"] == 1
         onset = trials.periods[env.task.stimulus_onset][i, 0] * trials.dt
-        assert info["reaction_time"] == t * trials.dt - onset
+        if answer:
+            assert info["reaction_time"] == t * trials.dt - onset
+        else:
+            assert "reaction_time" not in info, "there is no moment at which an answer was withheld"
         assert info["trial"] == {k: v[i] for k, v in trials.conditions.items()}
 
 
@@ -204,6 +214,11 @@ def test_haste_ends_the_trial(task: str) -> None:
 
 @all_tasks
 def test_trials_without_an_enforced_end_are_truncated(task: str) -> None:
+    if trial_task_class(task).withholds:
+        for kind in (TrialEnv, TrialVectorEnv):
+            with pytest.raises(SettingsError, match="waiting to the last step is an answer in this task"):
+                kind(task, abort_on_last_step=False)
+        return
     env = TrialEnv(task, **short(task, abort_on_last_step=False, tmax=5000.0))
     envs = TrialVectorEnv(task, **short(task, abort_on_last_step=False, tmax=5000.0))
     env.reset(seed=1)
@@ -349,7 +364,10 @@ def test_a_wrapper_counts_returns(task: str) -> None:
         if "episode" in info:
             returns.extend(info["episode"]["r"][info["_episode"]])
     trials = envs.unwrapped.task.sample(np.random.default_rng(0), 500)  # type: ignore[attr-defined]
-    least = (trials.rewards[1][trials.correct == 1]).min() * trials.discount.min()
+    rewards = trials.rewards[1].copy()
+    if envs.unwrapped.task.withholds:  # type: ignore[attr-defined]
+        rewards[:, 0] = trials.rewards[2, :, 0]
+    least = (rewards[trials.correct == 1]).min() * trials.discount.min()
     assert len(returns) > 10 and min(returns) >= least - 1e-6 and max(returns) > 0
 
 

@@ -48,6 +48,20 @@ def first_decision(trials: Trials) -> NDArray[Any]:
     return trials.periods["decision"][:, 0]
 
 
+def answers(task: Task, trials: Trials) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """The correct choice of each trial, the step at which the ground truth makes it, and its undiscounted reward."""
+    i, choice = np.arange(trials.n_trials), trials.ground_truth.max(0)
+    assert task.withholds or (choice != FIXATE).all()
+    step = np.where(choice == FIXATE, trials.n_steps - 1, first_decision(trials))
+    return choice, step, trials.rewards[trials.phase[step, i], i, choice]
+
+
+def most(task: Task, trials: Trials) -> NDArray[Any]:
+    """What each trial can earn at most, undiscounted."""
+    decided = trials.rewards[DECISION].max(1)
+    return np.maximum(decided, trials.rewards[TIMEOUT, :, FIXATE]) if task.withholds else decided
+
+
 @all_tasks
 def test_arrays_fit_the_names(name: str) -> None:
     task = make(name)
@@ -115,22 +129,34 @@ def test_rule_table(name: str) -> None:
     np.testing.assert_array_equal(trials.choices[DECISION], offered & ~waits)
     assert trials.choices[DECISION].any(0)[~waits].all(), "every action is a choice on some trials"
     np.testing.assert_allclose(trials.rewards[DECISION][~offered], -0.7, err_msg="what is not offered aborts")
+    answering = np.where(waits, trials.rewards[TIMEOUT], trials.rewards[DECISION])  # waiting is one at the end, if ever
     if own:
         answer = trials.ground_truth.max(0)
         right, wrong = trials.correct == 1, trials.correct == 0
         assert (right.argmax(1) == answer).all() and wrong.any()
-        np.testing.assert_allclose(trials.rewards[DECISION][right], 0.9)
-        np.testing.assert_allclose(trials.rewards[DECISION][wrong], -0.2)
-    np.testing.assert_allclose(trials.rewards[TIMEOUT], -0.7)
-    assert trials.stops[TIMEOUT].all() and not trials.choices[TIMEOUT].any()
-    assert (trials.correct[:, waits] == -1).all() and (trials.correct[~offered] == -1).all()
+        np.testing.assert_allclose(answering[right], 0.9)
+        np.testing.assert_allclose(answering[wrong], -0.2)
+    np.testing.assert_allclose(trials.rewards[TIMEOUT][:, ~waits], -0.7)
+    assert trials.stops[TIMEOUT].all() and not trials.choices[TIMEOUT][:, ~waits].any()
+    assert (trials.choices[TIMEOUT][:, waits] == task.withholds).all()
+    if task.withholds:
+        assert set(np.unique(trials.correct[:, waits])) == {0, 1}, "waiting is right on some trials, wrong on others"
+    else:
+        np.testing.assert_allclose(trials.rewards[TIMEOUT][:, waits], -0.7)
+        assert (trials.correct[:, waits] == -1).all()
+    assert (trials.correct[~offered] == -1).all()
     assert (trials.correct == 1).any(1).all()
 
 
 @all_tasks
 def test_timeout_reward_and_open_end_are_settings(name: str) -> None:
     rng = np.random.default_rng(1)
-    np.testing.assert_allclose(make(name, reward_timeout=-0.25).sample(rng, 2).rewards[TIMEOUT], -0.25)
+    timeout = make(name, reward_timeout=-0.25).sample(rng, 2).rewards[TIMEOUT]
+    np.testing.assert_allclose(timeout[:, 1:] if TASKS[name].withholds else timeout, -0.25)
+    if TASKS[name].withholds:  # without an end there is no moment at which an answer was withheld
+        with pytest.raises(SettingsError, match=f"^{name}: waiting to the last step is an answer.*abort_on_last_step"):
+            make(name, abort_on_last_step=False)
+        return
     open_end = make(name, abort_on_last_step=False).sample(rng, 2)
     assert (open_end.phase != TIMEOUT).all()
 
@@ -140,13 +166,12 @@ def test_an_oracle_earns_the_maximum(name: str) -> None:
     task = make(name)
     trials = task.sample(np.random.default_rng(2), 60)
     total, last, decided = play(trials, trials.ground_truth)
-    answer = trials.ground_truth.max(0)
-    paid = trials.rewards[DECISION][np.arange(60), answer]
-    np.testing.assert_array_equal(last, first_decision(trials))
+    _, step, paid = answers(task, trials)
+    np.testing.assert_array_equal(last, step)
     assert decided.all()
     np.testing.assert_allclose(total, paid * trials.discount[last], rtol=1e-6)
     if not task.random_rewards:
-        np.testing.assert_array_equal(paid, trials.rewards[DECISION].max(1))
+        np.testing.assert_array_equal(paid, most(task, trials))
         return
     # one condition many times: what the correct choices earn on average is what is most on average
     many = task.sample(np.random.default_rng(2), 20_000, **{f: trials.conditions[f][0] for f in task.factors})
@@ -174,12 +199,16 @@ def test_choices_are_counted_as_the_task_says(name: str) -> None:
 def test_haste_and_silence_are_punished(name: str) -> None:
     task = make(name)
     trials = task.sample(np.random.default_rng(3), 20)
-    choice = trials.ground_truth.max(0)
+    answer = answers(task, trials)[0]
+    choice = np.where(answer == FIXATE, 1, answer)  # to act where nothing should be done
     waiting = np.zeros((trials.n_steps, trials.n_trials), int)
 
     total, last, decided = play(trials, waiting)
-    np.testing.assert_allclose(total, task.reward_abort * trials.discount[-1], rtol=1e-6)
-    assert (last == trials.n_steps - 1).all() and not decided.any()
+    paid = trials.rewards[TIMEOUT, :, FIXATE] if task.withholds else task.reward_abort
+    np.testing.assert_allclose(total, paid * trials.discount[-1], rtol=1e-6)
+    assert (last == trials.n_steps - 1).all() and (decided == task.withholds).all()
+    if task.withholds:
+        assert (total[answer == FIXATE] > total[answer != FIXATE].max()).all(), "silence pays where it is right only"
 
     i = np.arange(trials.n_trials)
     for step in (np.zeros(20, int), first_decision(trials) - 1):
@@ -300,9 +329,10 @@ def test_inputs_never_tell_the_past_choice(name: str) -> None:
 
 @all_tasks
 def test_impossible_settings_are_one_sentence(name: str) -> None:
+    short = min(500.0, make(name).longest() - 1)
     for values, message in (
         ({"dt": 5000.0}, r"shorter than one step \(dt = 5000 ms\)"),
-        ({"tmax": 500.0}, r"after tmax = 500 ms"),
+        ({"tmax": short}, rf"after tmax = {short:g} ms"),
         ({"dt": 0.0}, r"dt = 0\.0 ms: .*greater than 0"),
         ({"dt": "10"}, r"dt = '10' ms: .*number"),
         ({"var_in": -0.1}, r"var_in = -0\.1: .*greater than or equal to 0"),

@@ -31,15 +31,27 @@ from rnnpipe.yaml_file import parse_yaml, read_mapping
 TASK = None
 """Stands for the settings of whatever task is named by `name` in the group: they are known only at run time."""
 
+SELECTORS = (("learning", "rule"), ("network", "kind"))
+"""Settings that decide which groups there are, and so must be known before the flags are."""
+
 Groups = Mapping[str, type[Settings] | None]
 _FLAGS = "rnnpipe.flags"
 
 
-def stage(**groups: type[Settings] | None) -> Callable[[Callable[..., Any]], StageCommand]:
-    """Decorator that makes a function the command of a stage with these groups of settings."""
+Choose = Callable[[Mapping[str, Any]], Mapping[str, type[Settings]]]
+"""From what is given, by group, to the groups that this makes: some depend on others."""
+
+
+def stage(choose: Choose | None = None, **groups: type[Settings] | None) -> Callable[[Callable[..., Any]], StageCommand]:
+    """Decorator that makes a function the command of a stage with these groups of settings.
+
+    Args:
+        choose: Gives the models of the groups that have none here, but the task; a group that it leaves out is refused.
+        **groups: Model of each group.
+    """
 
     def decorate(function: Callable[..., Any]) -> StageCommand:
-        made: StageCommand = click.command(cls=StageCommand, groups=groups)(function)
+        made: StageCommand = click.command(cls=StageCommand, groups=groups, choose=choose)(function)
         return made
 
     return decorate
@@ -48,9 +60,9 @@ def stage(**groups: type[Settings] | None) -> Callable[[Callable[..., Any]], Sta
 class StageCommand(click.Command):
     """A command whose flags depend on its groups of settings, and on the task that is named on its command line."""
 
-    def __init__(self, *args: Any, groups: Groups, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, groups: Groups, choose: Choose | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.groups = groups
+        self.groups, self.choose = groups, choose
         kinds = ", ".join(groups)
         self.params.append(
             click.Option(["--settings"], default="{}", metavar="JSON|FILE", help=f"settings by group: {kinds}")
@@ -64,11 +76,15 @@ class StageCommand(click.Command):
         name = flag_value(args, "--task.name")
         if name is not None:
             given["task"] = {**given.get("task", {}), "name": name}
+        for group, key in SELECTORS if self.choose else ():
+            selected = flag_value(args, f"--{group}.{key}")
+            if selected is not None:
+                given[group] = {**given.get(group, {}), key: selected}
         models = self._models(given)
         ctx.meta[_FLAGS] = [
             _flag(group, key, field) for group, model in models.items() for key, field in model.model_fields.items()
         ]
-        if TASK in self.groups.values():
+        if "task" in self.groups:
             ctx.meta[_FLAGS].insert(
                 0,
                 click.Option(
@@ -91,23 +107,28 @@ class StageCommand(click.Command):
 
     def _models(self, given: Mapping[str, Any]) -> dict[str, type[Settings]]:
         """Model of each group; the task's is left out while no task is named (as in a bare `--help`)."""
-        models = {}
+        chosen = self.choose(given) if self.choose else {}
+        models: dict[str, type[Settings]] = {}
         for group, model in self.groups.items():
-            if model is not TASK:
+            if group == "task":
+                if "name" in given.get(group, {}):
+                    models[group] = task_class(given[group]["name"])
+            elif model is not None:
                 models[group] = model
-            elif "name" in given.get(group, {}):
-                models[group] = task_class(given[group]["name"])
+            elif group in chosen:
+                models[group] = chosen[group]
+            elif given.get(group):
+                raise SettingsError(f"--settings: group {group!r} does not go with the other settings; leave it out.")
         return models
 
     def _parse(self, given: Mapping[str, Any], models: Mapping[str, type[Settings]]) -> dict[str, Settings]:
-        for group in self.groups:
-            if group not in models:
-                names = ", ".join(task_names() + environment_task_names())
-                raise SettingsError(f"no task is named: give --task.name, one of {names}.")
+        if "task" in self.groups and "task" not in models:
+            names = ", ".join(task_names() + environment_task_names())
+            raise SettingsError(f"no task is named: give --task.name, one of {names}.")
         parsed = {}
         for group, model in models.items():
             values = dict(given.get(group, {}))
-            if self.groups[group] is TASK:
+            if group == "task":
                 values.pop("name")
             parsed[group] = parse(model, values, f"settings of {group}")
         return parsed

@@ -30,7 +30,7 @@ class TrialEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     Info, with every observation: `new_trial`, whether the action just scored ended a trial; `ground_truth`, the
     action to take on this observation; `period`, index into `period_names` of its step, -1 outside all periods.
     At the end of a trial also `performance` (1.0 for the correct choice, else 0.0), `trial` (the conditions of the
-    trial that just ended) and, if there was a choice, `reaction_time` (ms from stimulus onset).
+    trial that just ended) and, if there was a choice other than to wait, `reaction_time` (ms from stimulus onset).
 
     Reference for the interface: gymnasium.farama.org.
     """
@@ -105,7 +105,7 @@ class TrialEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             "performance": float(chose and block.correct[i, a] == 1),
             "trial": {name: values[i].item() for name, values in block.conditions.items()},
         }
-        if chose:
+        if chose and a != FIXATE:
             outcome["reaction_time"] = float(t * self.task.dt - block.onset[i])
         if self.face.mode == "trial":
             self._running = False

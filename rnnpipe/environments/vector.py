@@ -249,8 +249,9 @@ class TrialVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
             "trial": self._spread({name: values[slot] for name, values in block.conditions.items()}, rows),
             "_trial": info["_performance"].copy(),
         }
-        if chose.any():
-            info |= self._spread({"reaction_time": (t * self.task.dt - block.onset[slot])[chose]}, rows[chose])
+        timed = chose & (action != FIXATE)
+        if timed.any():
+            info |= self._spread({"reaction_time": (t * self.task.dt - block.onset[slot])[timed]}, rows[timed])
         return info
 
     def _spread(self, values: Info, rows: NDArray[np.intp]) -> Info:

@@ -22,9 +22,10 @@ def outcomes(
         rewards: Rewards earned, (n_steps, n_trials).
 
     Returns:
-        Arrays (n_trials,): `decision` (the last action was a choice), `choice` (its index, 0 without one),
-        `correct` (1, 0, or -1 without one), `choice_step` (-1 without one), `reward` (sum), `n_steps`; of episodes of
-        an environment, where nothing is a choice, also `return`, the sum of its rewards as it gives them.
+        Arrays (n_trials,): `decision` (the last action was a choice), `choice` (its index, 0 without one or where it
+        was to wait), `correct` (1, 0, or -1 without one), `choice_step` (-1 where `choice` is 0), `reward` (sum),
+        `n_steps`; of episodes of an environment, where nothing is a choice, also `return`, the sum of its rewards as it
+        gives them.
     """
     n_steps = (actions >= 0).sum(0)
     last, i = n_steps - 1, np.arange(trials.n_trials)
@@ -34,7 +35,7 @@ def outcomes(
         "decision": decision,
         "choice": np.where(decision, action, FIXATE).astype(np.int8),
         "correct": np.where(decision, trials.correct[i, action], -1).astype(np.int8),
-        "choice_step": np.where(decision, last, -1),
+        "choice_step": np.where(decision & (action != FIXATE), last, -1),
         "reward": rewards.sum(0),
         "n_steps": n_steps,
     }

@@ -19,6 +19,7 @@ from rnnpipe.figures.style import FAINT, GREY, INK, WIDTH, new_figure, panel_let
 from rnnpipe.settings import Settings, setting
 from rnnpipe.tasks._base import Task
 from rnnpipe.tasks._draws import Draw, If, TruncatedExponential, Uniform
+from rnnpipe.trials import FIXATE
 
 NEEDS = {"activity": "evaluation of the network with recorded activity"}
 ACTION_COLORS = (GREY, "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
@@ -85,7 +86,8 @@ def _title(index: int, row: pd.Series, task: Task) -> str:
         for name, variable in task.variables().items()
     )
     outcome = {1: "correct", 0: "wrong"}.get(int(row["correct"]), "")
-    chosen = f"chose {task.action_names[int(row['choice'])]}" if row["decision"] else "no decision"
+    answer = "waited" if row["choice"] == FIXATE else f"chose {task.action_names[int(row['choice'])]}"
+    chosen = answer if row["decision"] else "no decision"
     return f"Trial {index}: {conditions}\n{', '.join(word for word in (chosen, outcome) if word)}"
 
 
@@ -138,10 +140,13 @@ def _draw_inputs(axes: Axes, table: pd.DataFrame, names: Sequence[str]) -> None:
     rows = of(table, "A")
     inputs = rows[rows["series"].str.startswith("input ")]
     scale = max(1.0, float(inputs["y"].abs().max()))
-    for i, name in enumerate(names):
-        line, base = of(table, "A", f"input {name}"), 1.3 * (len(names) - 1 - i)
+    low = min(0.0, float(inputs["y"].min()) / scale)
+    bases = [(1.3 - low) * (len(names) - 1 - i) for i in range(len(names))]
+    bottom, top = low - 0.2, bases[0] + 1.3
+    for base, name in zip(bases, names, strict=True):
+        line = of(table, "A", f"input {name}")
         axes.plot(line["x"], base + line["y"] / scale, color=INK, lw=0.8, drawstyle="steps-post")
-    axes.set(ylim=(-0.2, 1.3 * len(names)), yticks=[1.3 * (len(names) - 1 - i) + 0.4 for i in range(len(names))])
+    axes.set(ylim=(bottom, top), yticks=[base + 0.4 + low / 2 for base in bases])
     axes.set_yticklabels([name.replace("_", " ") for name in names])
     axes.tick_params(left=False)
     axes.spines["left"].set_visible(False)
@@ -149,8 +154,9 @@ def _draw_inputs(axes: Axes, table: pd.DataFrame, names: Sequence[str]) -> None:
               fontsize=6)  # fmt: skip
     periods = rows[rows["series"].str.startswith("period ")].sort_values("x")
     for i, period in enumerate(periods.itertuples()):
-        height = 1.3 * len(names) + (0.15 if i % 2 == 0 else 0.75)  # short periods would write over one another
-        axes.text(period.x, height, f" {period.label}", ha="left", va="bottom", color=GREY, fontsize=6)
+        row = (top - bottom) / (1.3 * len(names) + 0.2)
+        height = top + row * (0.15 if i % 2 == 0 else 0.75)  # short periods would write over one another
+        axes.text(period.x, height, f" {period.label.replace('_', ' ')}", ha="left", va="bottom", color=GREY, fontsize=6)
 
 
 def _draw_actions(axes: Axes, table: pd.DataFrame) -> None:

@@ -16,12 +16,12 @@ from rnnpipe.tasks._base import Task
 
 KIND = "evaluation"
 SCHEMA = {
-    "trials/choice": Field(("trial",), "i", "index of the chosen action, 0 where there was no decision"),
+    "trials/choice": Field(("trial",), "i", "index of the chosen action, 0 where there was none or it was to wait"),
     "trials/decision": Field(("trial",), "b", "whether the trial ended with a decision"),
     "trials/correct": Field(("trial",), "i", "1 correct, 0 wrong, -1 no decision (or neither)"),
     "trials/reward": Field(("trial",), "f", "sum of the (discounted) rewards of the trial"),
-    "trials/choice_time": Field(("trial",), "f", "time of the decision from trial start; NaN if none", "ms"),
-    "trials/reaction_time": Field(("trial",), "f", "time of the decision from stimulus onset; NaN if none", "ms"),
+    "trials/choice_time": Field(("trial",), "f", "time of the chosen action from trial start; NaN if none", "ms"),
+    "trials/reaction_time": Field(("trial",), "f", "time of the chosen action from stimulus onset; NaN if none", "ms"),
     "trials/n_steps": Field(("trial",), "i", "number of steps until the trial ended", "steps"),
     "trials/seed": Field(("trial",), "i", "seed of an environment's episode", required=False),
     "trials/return": Field(

@@ -51,3 +51,41 @@ def read_history(path: str | Path) -> pd.DataFrame:
         table = pd.DataFrame({name: column[:] for name, column in file["validations"].items()})
         table.attrs = attributes(file)
     return table
+
+
+BPTT_KIND = "bptt_history"
+BPTT_SCHEMA = {
+    "evaluations/update": Field(("evaluation",), "i", "updates made before this evaluation"),
+    "evaluations/n_trials": Field(("evaluation",), "i", "training trials seen before this evaluation", "trials"),
+    "evaluations/accuracy": Field(("evaluation",), "f", "fraction of correct trials"),
+    "evaluations/loss": Field(("evaluation",), "f", "mean loss of a trial"),
+    "evaluations/training_loss": Field(("evaluation",), "f", "mean loss of the training trials since the one before"),
+    "evaluations/density": Field(("evaluation",), "f", "fraction of recurrent connections that act"),
+    "evaluations/tau_mean": Field(("evaluation",), "f", "mean time constant of the units", "ms"),
+    "evaluations/tau_sd": Field(("evaluation",), "f", "SD of the time constants between units", "ms"),
+    "evaluations/criterion": Field(("evaluation",), "b", "whether this evaluation met the training criterion"),
+    "losses": Field(("training_trial",), "f", "loss of each training trial"),
+}
+
+
+def write_bptt_history(
+    path: str | Path,
+    rows: list[dict[str, Any]],
+    losses: list[float],
+    settings: Mapping[str, Any],
+    provenance: Mapping[str, str],
+    **attrs: Any,
+) -> None:
+    """Write the evaluations of a supervised training, one column a measure, and the loss of every training trial."""
+    with create(path, BPTT_KIND, settings, provenance, **attrs) as file:
+        for name in rows[0]:
+            put(file, f"evaluations/{name}", BPTT_SCHEMA, np.asarray([row[name] for row in rows]))
+        put(file, "losses", BPTT_SCHEMA, np.asarray(losses))
+
+
+def read_bptt_history(path: str | Path) -> pd.DataFrame:
+    """One row an evaluation; `.attrs` holds the file's attributes (seed, reached_criterion, settings, ...)."""
+    with read(path, BPTT_KIND, BPTT_SCHEMA) as file:
+        table = pd.DataFrame({name: column[:] for name, column in file["evaluations"].items()})
+        table.attrs = attributes(file)
+    return table

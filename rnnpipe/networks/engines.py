@@ -43,14 +43,19 @@ def make_engine(
     if device.type != "cpu":
         assert not isinstance(task, EnvironmentTask), "environments run on the CPU"
         return TorchEngine(alpha, noise_sd, value_noise_sd, device=device)
-    threadpool_limits(1)
-    torch.set_num_threads(1)
-    _flush_denormals()
+    hold_libraries()
     if isinstance(task, EnvironmentTask):
         from rnnpipe.networks.engine_environment import EnvironmentEngine
 
         return EnvironmentEngine(task, alpha, noise_sd, value_noise_sd)
     return CpuEngine(alpha, noise_sd, value_noise_sd)
+
+
+def hold_libraries() -> None:
+    """Hold numerical libraries to one thread each, and flush denormals in this one."""
+    threadpool_limits(1)
+    torch.set_num_threads(1)
+    _flush_denormals()
 
 
 def thread_pool(threads: int) -> ThreadPoolExecutor:

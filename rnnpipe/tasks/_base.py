@@ -24,7 +24,8 @@ class Task(Settings):
     A subclass gives `variables` (what is drawn, in order), `bounds` (its periods in ms, among them "decision"),
     `observe` (its inputs) and `judge` (rewards and correctness of the choices); `sample` does the rest. Outside
     the decision period waiting (action 0) earns nothing and any other action ends the trial with `reward_abort`;
-    the last step ends the trial with `reward_timeout` whatever the action.
+    the last step ends the trial with `reward_timeout` whatever the action, unless waiting until then is an answer of
+    the task (`withholds`): then waiting there earns what `judge` says and counts as a decision.
     """
 
     name: ClassVar[str]
@@ -40,6 +41,8 @@ class Task(Settings):
     """Period whose onset reaction times are measured from."""
     environment: ClassVar[str]
     """Name under which it is a gymnasium environment: `rnnpipe/<name>-v0`."""
+    withholds: ClassVar[bool] = False
+    """Whether waiting to the last step is an answer, too: the correct one on some trials, wrong on the others."""
     random_rewards: ClassVar[bool] = False
     """Whether the reward of a choice is drawn, so that the correct choice earns the most on average only."""
     measures: ClassVar[dict[str, str]] = {"p_decision": "decisions", "p_correct": "correct"}
@@ -135,6 +138,10 @@ class Task(Settings):
                 f"the last period can end at {self.longest():g} ms, after tmax = {self.tmax:g} ms; raise tmax"
                 " or shorten a period"
             )
+        if self.withholds and not self.abort_on_last_step:
+            raise ValueError(
+                "waiting to the last step is an answer in this task, which needs abort_on_last_step: true to be given"
+            )
         self.variables()  # its distributions check themselves
         return self
 
@@ -190,6 +197,9 @@ class Task(Settings):
             rewards[DECISION][stops[DECISION] & ~offered] = self.reward_abort
         timeout = self.reward_abort if self.reward_timeout is None else self.reward_timeout
         rewards[TIMEOUT], stops[TIMEOUT] = timeout, True
+        if self.withholds:
+            choices[TIMEOUT, :, FIXATE] = True
+            rewards[TIMEOUT, :, FIXATE] = value[:, FIXATE]
 
         time = np.arange(n_steps) * self.dt
         discount = np.ones(n_steps) if self.tau_reward is None else np.exp(-time / self.tau_reward)

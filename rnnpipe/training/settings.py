@@ -12,6 +12,7 @@ from rnnpipe.settings import Settings, setting
 class PolicyGradientSettings(Settings):
     """REINFORCE with a learned value baseline, as in Song, Yang & Wang (2017)."""
 
+    rule: Literal["policy_gradient"] = setting("policy_gradient", "policy_gradient: learning from reward")
     learning_rate: float = setting(0.004, "Adam learning rate of the policy network", gt=0)
     value_learning_rate: float = setting(0.004, "Adam learning rate of the value network", gt=0)
     max_grad_norm: float = setting(1.0, "gradients of each network are scaled down to this norm", gt=0)

@@ -1,0 +1,130 @@
+"""Rate networks on disk (.pth): plain tensors and plain settings; `read_rate_network` also reads the field's `.mat`.
+
+Contents: kind, schema_version, settings (task, network, learning), seed, network (the arrays of a `RateNetwork`, w
+rectified under Dale's principle), score, provenance, and `resume`, the state of the training at its end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rnnpipe.errors import ArtefactError, SettingsError
+from rnnpipe.io.network import SCHEMA_VERSION, read_tensors, write_tensors
+from rnnpipe.networks.rate_network import RateNetwork
+from rnnpipe.networks.rate_parameters import as_network
+from rnnpipe.networks.rate_settings import RATE, RateSettings
+from rnnpipe.settings import parse
+from rnnpipe.tasks import trial_task_class
+from rnnpipe.tasks._base import Task
+
+KIND = "rate_network"
+ARRAYS = ("w", "sign", "mask", "w_in", "w_out", "b_out", "b_rec", "gamma")
+INITIAL = ("w_initial", "gamma_initial")
+
+
+@dataclass(frozen=True)
+class StoredRateNetwork:
+    """A trained rate network and what is known of its training."""
+
+    path: Path
+    network: RateNetwork
+    settings: dict[str, Any]
+    """Settings of task, network and learning; empty for a foreign file."""
+    task: Task | None
+    """Task that it was trained on; None where the file does not say."""
+    score: dict[str, Any]
+    """`accuracy`, `loss`, `n_trials_trained`, `reached_criterion` where they are known."""
+    sigma_rec: float
+    """SD of the noise of a step of the rate model."""
+    sigma_init: float
+    """SD of its initial states."""
+
+
+def write_rate_network(
+    path: str | Path,
+    network: RateNetwork,
+    settings: Mapping[str, Any],
+    score: Mapping[str, Any],
+    provenance: Mapping[str, str],
+    resume: Mapping[str, Any],
+) -> None:
+    """Write a trained network and the state that resumes its training."""
+    arrays = {name: getattr(network, name) for name in (*ARRAYS, *INITIAL)}
+    content = {
+        "kind": KIND,
+        "schema_version": SCHEMA_VERSION,
+        "settings": json.dumps(settings, sort_keys=True),
+        "seed": network.seed,
+        "network": {name: torch.from_numpy(np.array(a)) for name, a in arrays.items() if a is not None},
+        "score": dict(score),
+        "provenance": json.dumps(dict(provenance), sort_keys=True),
+        "resume": dict(resume),
+    }
+    write_tensors(path, content)
+
+
+def read_rate_network(path: str | Path, task: Task | None = None) -> StoredRateNetwork:
+    """Read a trained rate network, ours (.pth) or one in the format of Kim et al. (.mat).
+
+    Args:
+        path: The file.
+        task: What a foreign file was trained on, which it does not say itself.
+
+    Raises:
+        ArtefactError: Missing, truncated, foreign, hostile, or of another kind; a wrong shape or value.
+    """
+    path = Path(path)
+    if path.suffix == ".mat":
+        from rnnpipe.io.mat import read_mat
+
+        return _of_mat(path, read_mat(path), task)
+    content = read_tensors(path, KIND)
+    try:
+        settings = json.loads(content["settings"])
+        task_settings = dict(settings["task"])
+        trained_on = parse(trial_task_class(task_settings.pop("name")), task_settings, "task")
+        rate = parse(RateSettings, settings["network"], "network")
+        arrays: dict[str, NDArray[np.floating]] = {k: v.numpy() for k, v in content["network"].items()}
+        missing = [name for name in ARRAYS if name not in arrays]
+        if missing:
+            raise ArtefactError(f"{path}: has no array {missing[0]!r}; train the network again.")
+        network = as_network(arrays, rate, trained_on.dt, int(content["seed"]), trained_on.name).check(str(path))
+        expected = rate.n_units, len(trained_on.input_names)
+        if (network.n_units, network.n_inputs) != expected:
+            raise ArtefactError(
+                f"{path}: holds a network of {network.n_units} units and {network.n_inputs} inputs, its settings ask"
+                f" for {expected[0]} and {expected[1]}; train the network again."
+            )
+        return StoredRateNetwork(
+            path, network, settings, trained_on, dict(content["score"]), rate.sigma_rec, rate.sigma_init
+        )
+    except SettingsError as error:
+        raise ArtefactError(f"{path}: was made with settings this rnnpipe does not know: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise ArtefactError(f"{path}: is damaged or incomplete ({error!r}); train the network again.") from None
+
+
+def _of_mat(path: Path, file: Any, task: Task | None) -> StoredRateNetwork:
+    variables = file.variables
+    score: dict[str, Any] = {}
+    for ours, theirs in (("accuracy", "eval_perf_mean"), ("loss", "eval_loss_mean"), ("n_trials_trained", "tr")):
+        if theirs in variables:
+            score[ours] = float(np.asarray(variables[theirs]).reshape(-1)[0])
+    if "accuracy" in score:
+        # the file has no flag of success: the authors' criterion is applied to its last evaluation
+        score["reached_criterion"] = score["accuracy"] > 0.95 and score.get("loss", 0.0) < 7
+    defaults = RateSettings()
+    return StoredRateNetwork(path, file.network, {}, task, score, defaults.sigma_rec, defaults.sigma_init)
+
+
+def is_rate_kind(settings: Mapping[str, Any]) -> bool:
+    """Whether settings of a network are those of a rate network."""
+    return settings.get("kind") == RATE

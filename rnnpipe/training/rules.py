@@ -1,0 +1,87 @@
+"""The learning rules, and which groups of settings each has.
+
+Learners and their settings are imported by name, so that a change of one of them retrains only what it trains.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from rnnpipe.errors import SettingsError
+from rnnpipe.settings import Settings, suggest
+
+POLICY_GRADIENT, BPTT = "policy_gradient", "bptt"
+
+_RATE = "rnnpipe.networks.rate_settings:RateSettings"
+_GATED = "rnnpipe.networks.settings:GatedSettings"
+_VALUE = "rnnpipe.networks.settings:ValueSettings"
+
+_LEARNING = {
+    POLICY_GRADIENT: "rnnpipe.training.settings:PolicyGradientSettings",
+    BPTT: "rnnpipe.training.bptt_settings:BpttSettings",
+}
+GROUPS = ("network", "value_network", "learning")
+"""Groups of settings that some rule has, besides the task."""
+
+
+def rule_of(given: Mapping[str, Any]) -> str:
+    """The rule that groups of settings name; policy gradient if they name none.
+
+    Raises:
+        SettingsError: There is no such rule.
+    """
+    learning = given.get("learning") or {}
+    rule = learning.get("rule", POLICY_GRADIENT) if isinstance(learning, Mapping) else POLICY_GRADIENT
+    if rule not in _LEARNING:
+        raise SettingsError(f"learning: rule = {rule!r}: no such rule ({suggest(str(rule), _LEARNING)}).")
+    return str(rule)
+
+
+def is_rate(given: Mapping[str, Any]) -> bool:
+    """Whether the network that groups of settings ask for is a rate network."""
+    network = given.get("network") or {}
+    kind = network.get("kind") if isinstance(network, Mapping) else None
+    return kind == "rate" or (kind is None and rule_of(given) == BPTT)
+
+
+def groups_of(given: Mapping[str, Any]) -> dict[str, type[Settings]]:
+    """Groups of settings of the rule and the kind of network that are named, by name.
+
+    Raises:
+        SettingsError: No such rule, or a network that the rule cannot train.
+    """
+    rule = rule_of(given)
+    rate = is_rate(given)
+    if rule == BPTT and not rate:
+        raise SettingsError(
+            f"network: kind = {given['network']['kind']!r}: rule bptt trains rate networks; set kind: rate."
+        )
+    names = {"network": _RATE if rate else _GATED}
+    if rule == POLICY_GRADIENT:
+        names["value_network"] = _VALUE
+    names["learning"] = _LEARNING[rule]
+    return {group: _class(name) for group, name in names.items()}
+
+
+def selectors(given: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """What must be said beside settings that differ from the defaults, for `groups_of` to find the same groups."""
+    said: dict[str, dict[str, str]] = {}
+    if rule_of(given) != POLICY_GRADIENT:
+        said["learning"] = {"rule": rule_of(given)}
+    elif is_rate(given):
+        said["network"] = {"kind": "rate"}
+    return said
+
+
+def modules_of(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Modules that a training with these settings runs and that are imported by name, below `rnnpipe`."""
+    names = {type_.__module__ for type_ in groups_of(given).values()} | {f"rnnpipe.training.run_{rule_of(given)}"}
+    return tuple(sorted(name.removeprefix("rnnpipe.") for name in names))
+
+
+def _class(name: str) -> type[Settings]:
+    module, _, attribute = name.partition(":")
+    found: type[Settings] = getattr(importlib.import_module(module), attribute)
+    return found
