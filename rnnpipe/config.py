@@ -11,18 +11,31 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rnnpipe.analysis.claim import Claim
-from rnnpipe.analysis.fixed_points_settings import FixedPointSettings
-from rnnpipe.dataset import DatasetSettings, check_conditions
+from rnnpipe.config_entries import (
+    DEFAULT_SCALE,
+    AnyExperiment,
+    DatasetEntry,
+    Experiment,
+    Figure,
+    MappingEntry,
+    Source,
+    Sweep,
+    WorkflowSettings,
+    experiment_model,
+)
+from rnnpipe.dataset import check_conditions
 from rnnpipe.declared import figure_modules, figure_settings, quantities
 from rnnpipe.errors import SettingsError
-from rnnpipe.networks.settings import GatedSettings, ValueSettings, check_inputs
-from rnnpipe.settings import Settings, canonical, parse, setting, suggest
+from rnnpipe.networks.rate_settings import RateSettings
+from rnnpipe.networks.settings import GatedSettings, check_inputs
+from rnnpipe.settings import canonical, parse, suggest
 from rnnpipe.tasks import task_class
+from rnnpipe.tasks._analog import AnalogTask
 from rnnpipe.tasks._environment import AnyTask, EnvironmentTask
-from rnnpipe.training.settings import PolicyGradientSettings
+from rnnpipe.training.rules import modules_of, selectors
 from rnnpipe.yaml_file import read_yaml
 
 HISTORY, FIXED_POINTS, NETWORK = "history", "fixed_points", "network"
@@ -35,8 +48,6 @@ RESERVED = (HISTORY, FIXED_POINTS, NETWORK, FIGURES)
 
 FIXED_POINTS_DATASET = "activity"
 """Data set on which fixed points are searched for."""
-
-DEFAULT_SCALE = "default"
 
 TARGETS = (
     "all",
@@ -53,75 +64,9 @@ TARGETS = (
 """Targets of the workflow, which no source may be called: its name is one, too."""
 
 
-class WorkflowSettings(Settings):
-    """`config/config.yaml`."""
-
-    sources: list[str] = setting(..., "studies that are on: `config/<name>.yaml`, or paths of YAML files", min_length=1)
-    scale: str = setting(DEFAULT_SCALE, "how much of it: smoke, default, paper, or a scale of your own source")
-    device: Literal["auto", "cpu", "cuda"] = setting("auto", "where networks are trained and evaluated")
-    threads: int = setting(1, "CPU threads of one training or evaluation", ge=1)
-    libraries: list[str] = setting(
-        ["numpy", "torch"], "libraries whose new version reruns the stages that import them (import names)"
-    )
-
-    @property
-    def wants_gpu(self) -> bool:
-        """Whether jobs will run on a GPU of this machine, as far as device files tell (torch is not imported)."""
-        return self.device == "cuda" or (self.device == "auto" and any(Path("/dev").glob("nvidia[0-9]*")))
-
-
-class DatasetEntry(DatasetSettings):
-    """One data set of a task."""
-
-    record_activity: bool = setting(False, "record rates and values of every step when networks are evaluated on it")
-
-
-class Experiment(Settings):
-    """One network architecture and learner on one task, trained from several seeds."""
-
-    task: str = setting(..., "name of an entry of `tasks`")
-    network: GatedSettings = setting(GatedSettings(), "policy network")
-    value_network: ValueSettings = setting(ValueSettings(), "value network")
-    learning: PolicyGradientSettings = setting(PolicyGradientSettings(), "learner")
-    fixed_points: FixedPointSettings = setting(FixedPointSettings(), "search for fixed points")
-    seeds: list[int] = setting(..., "one network is trained from each", min_length=1)
-    initial: str | None = setting(
-        None, "experiment whose networks of the same seeds training starts from; by default from new weights"
-    )
-
-
-class Figure(Settings):
-    """One figure."""
-
-    module: str = setting(..., "module of `rnnpipe.figures` that draws it")
-    of: str | list[str] = setting([], "experiment that it shows, or a list of them")
-    seeds: list[int] | None = setting(None, "which of the experiments' networks; by default all", min_length=1)
-    needs: list[str] = setting(
-        ...,
-        "what it is drawn from: data sets of the tasks, `history`, `fixed_points`, `network`; or `figures`, all other"
-        " figures of the source in their order",
-        min_length=1,
-    )
-    settings: dict[str, Any] = setting({}, "settings of the figure")
-
-    @property
-    def experiments(self) -> list[str]:
-        """Names of the experiments that it shows."""
-        return [self.of] if isinstance(self.of, str) else list(self.of)
-
-
-class Source(Settings):
-    """One source file."""
-
-    tasks: dict[str, dict[str, Any]] = setting({}, "tasks by name")
-    datasets: dict[str, dict[str, dict[str, Any] | None]] = setting({}, "data sets by task and name")
-    experiments: dict[str, dict[str, Any]] = setting({}, "experiments by name")
-    figures: dict[str, dict[str, Any]] = setting({}, "figures by name")
-    claims: dict[str, dict[str, Any]] = setting({}, "claims by name")
-    scales: dict[str, dict[str, Any] | None] = setting({}, "what a scale changes in the sections above")
-
-
-SECTIONS = ("tasks", "datasets", "experiments", "figures", "claims")
+SECTIONS = ("tasks", "datasets", "experiments", "spiking", "figures", "claims")
+SWEPT = ("experiments", "spiking")
+"""Sections whose entries may be sweeps."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +76,10 @@ class Study:
     workflow: WorkflowSettings
     tasks: dict[str, AnyTask] = field(default_factory=dict)
     datasets: dict[str, dict[str, DatasetEntry]] = field(default_factory=dict)
-    experiments: dict[str, Experiment] = field(default_factory=dict)
+    experiments: dict[str, AnyExperiment] = field(default_factory=dict)
+    spiking: dict[str, MappingEntry] = field(default_factory=dict)
+    sweeps: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    """Names of the entries of each sweep by section and name."""
     figures: dict[str, Figure] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=dict)
     sources: dict[str, dict[str, list[str]]] = field(default_factory=dict)
@@ -146,7 +94,7 @@ class Study:
         self.task(task)
         return _known(f"data set of {task}", name, self.datasets.get(task, {}))
 
-    def experiment(self, name: str) -> Experiment:
+    def experiment(self, name: str) -> AnyExperiment:
         """The experiment of that name."""
         return _known("experiment", name, self.experiments)
 
@@ -166,8 +114,9 @@ class Study:
     def train_settings(self, experiment: str) -> str:
         """Settings of stage `train`."""
         entry = self.experiment(experiment)
-        groups = {"network": entry.network, "value_network": entry.value_network, "learning": entry.learning}
-        changed = {name: group.changed() for name, group in groups.items()}
+        given = entry.given
+        said = selectors(given)
+        changed = {name: {**getattr(entry, name).changed(), **said.get(name, {})} for name in given}
         return canonical({"task": _named(self.tasks[entry.task])} | {k: v for k, v in changed.items() if v})
 
     def record_activity_flag(self, experiment: str, dataset: str) -> str:
@@ -177,7 +126,19 @@ class Study:
 
     def fixed_points_settings(self, experiment: str) -> str:
         """Settings of stage `fixed_points`."""
-        return canonical({"fixed_points": self.experiment(experiment).fixed_points.changed()})
+        entry = self.experiment(experiment)
+        return canonical({"fixed_points": entry.fixed_points.changed()} if isinstance(entry, Experiment) else {})
+
+    def spiking_settings(self, mapping: str) -> str:
+        """Settings of stage `spiking`."""
+        entry = _known("entry of spiking", mapping, self.spiking)
+        groups = {"lif": entry.lif.changed(), "search": entry.search.changed()}
+        return canonical({name: values for name, values in groups.items() if values})
+
+    def modules(self, experiment: str) -> tuple[str, ...]:
+        """Modules that a training runs and that are imported by name, below `rnnpipe`."""
+        entry = self.experiment(experiment)
+        return (f"tasks.{self.tasks[entry.task].name}", *modules_of(entry.given))
 
     def figure_settings(self, figure: str) -> str:
         """Settings of stage `figures`."""
@@ -189,28 +150,90 @@ class Study:
 
     # Files
 
+    def network(self, experiment: str, seed: int | str) -> str:
+        """File of a trained network."""
+        entry = self.experiment(experiment)
+        return f"{self.trained(experiment, entry.batch_of(int(seed)))}/seed{seed}.pth"
+
+    def trained(self, experiment: str, batch: str) -> str:
+        """Folder of trained networks: that of their batch, if a job trains several."""
+        folder = f"results/train/{experiment}"
+        return f"{folder}/seeds{batch}" if self.experiment(experiment).supervised else folder
+
+    def training(self, experiment: str, seed: int | str) -> str:
+        """What a training makes, as the workflow knows it: a folder of several networks, or one network."""
+        entry = self.experiment(experiment)
+        if entry.supervised:
+            return self.trained(experiment, entry.batch_of(int(seed)))
+        return self.network(experiment, seed)
+
+    def trainings(self, experiment: str, batch: str) -> list[str]:
+        """What the trainings of a batch make."""
+        seeds = self.experiment(experiment).batches.get(batch)
+        if seeds is None:
+            known = ", ".join(self.experiment(experiment).batches)
+            raise SettingsError(f"experiment {experiment} has no networks {batch}; there are {known}.")
+        return list(dict.fromkeys(self.training(experiment, seed) for seed in seeds))
+
     def result(self, need: str, experiment: str, seed: int) -> str:
-        """File of what a figure or claim needs of one network."""
+        """File of what a figure or claim needs of one network (or of the batch that it is in)."""
+        entry = self.experiment(experiment)
         if need == HISTORY:
-            return f"results/train/{experiment}/seed{seed}.history.h5"
+            return f"{self.trained(experiment, entry.batch_of(seed))}/seed{seed}.history.h5"
         if need == FIXED_POINTS:
             return f"results/fixed_points/{experiment}/seed{seed}.h5"
         if need == NETWORK:
-            return f"results/train/{experiment}/seed{seed}.pth"
+            return self.network(experiment, seed)
+        mapping, _, dataset = need.partition(".")
+        if dataset:
+            return f"results/evaluate/{experiment}/{mapping}/seed{seed}.{dataset}.h5"
+        if need in self.spiking:
+            return self.spiking_result(experiment, need, entry.batch_of(seed))
         return f"results/evaluate/{experiment}/seed{seed}.{need}.h5"
+
+    def spiking_result(self, experiment: str, mapping: str, batch: str) -> str:
+        """File of stage `spiking`."""
+        return f"results/spiking/{experiment}/{mapping}/seeds{batch}.h5"
+
+    def target(self, path: str) -> str:
+        """What to ask the workflow for to get a file: the folder, where the file is one of several."""
+        folder, _, name = path.rpartition("/")
+        return folder if re.fullmatch(r"results/train/\w+/seeds\d+-\d+", folder) else path
+
+    def factor_of(self, experiment: str, mapping: str, batch: str) -> list[str]:
+        """File with the factors that a mapping takes from another one, if it does."""
+        other = self.spiking[mapping].factor_of
+        return [self.spiking_result(experiment, other, batch)] if other else []
+
+    def names_of(self, section: str, name: str) -> list[str]:
+        """The entries that a name stands for: those of a sweep, or itself."""
+        return self.sweeps.get((section, name), [name])
+
+    def experiments_of(self, names: Iterable[str]) -> list[str]:
+        """Experiments that names stand for."""
+        return [member for name in names for member in self.names_of("experiments", name)]
+
+    def sources_of(self, need: str) -> list[str]:
+        """What a need stands for: the entries of a sweep of mappings, or itself."""
+        mapping, dot, dataset = need.partition(".")
+        return [f"{member}{dot}{dataset}" for member in self.names_of("spiking", mapping)]
 
     def networks(self) -> list[str]:
         """Every trained network."""
-        return [f"results/train/{name}/seed{seed}.pth" for name, e in self.experiments.items() for seed in e.seeds]
+        return list(
+            dict.fromkeys(self.training(name, seed) for name, e in self.experiments.items() for seed in e.seeds)
+        )
 
     def initial_network(self, experiment: str, seed: int | str) -> list[str]:
         """The network that training starts from, if it does not start anew."""
-        initial = self.experiment(experiment).initial
+        initial = getattr(self.experiment(experiment), "initial", None)
         return [f"results/train/{initial}/seed{seed}.pth"] if initial else []
 
     def has(self, experiment: str, need: str) -> bool:
         """Whether an experiment has what a need names: always, unless it is a data set of other tasks."""
-        return need in RESERVED or need in self.datasets.get(self.experiments[experiment].task, {})
+        dataset = need.partition(".")[2] or need
+        known = dataset in RESERVED or dataset in self.spiking
+        return known or dataset in self.datasets.get(self.experiments[experiment].task, {})
 
     def targets(self, source: str) -> list[str]:
         """Everything that is asked for by the name of a source: its networks, figures and the claims."""
@@ -232,24 +255,38 @@ class Study:
         """(need, file) of a figure, one for each need and seed."""
         entry = self.figure(figure)
         pairs = []
-        for need in entry.needs:
-            if need == FIGURES:
-                names = next(names["figures"] for names in self.sources.values() if figure in names["figures"])
-                pairs += [(need, f"results/figures/{n}.png") for n in names if FIGURES not in self.figures[n].needs]
-            for name in entry.experiments:
+        for need, names in entry.read.items():
+            if FIGURES in names:
+                all_names = next(names["figures"] for names in self.sources.values() if figure in names["figures"])
+                pairs += [(need, f"results/figures/{n}.png") for n in all_names if FIGURES not in self.figures[n].needs]
+            for name in self.experiments_of(entry.experiments):
                 trained = self.experiments[name].seeds
                 seeds = [seed for seed in entry.seeds or trained if seed in trained]
-                pairs += [(need, self.result(need, name, seed)) for seed in seeds if self.has(name, need)]
+                sources = [source for one in names for source in self.sources_of(one)]
+                found = [
+                    (need, self.result(source, name, seed))
+                    for source in sources
+                    for seed in seeds
+                    if self.has(name, source)
+                ]
+                pairs += list(dict.fromkeys(found))  # networks of one batch share files
         return pairs
 
     def claims_inputs(self) -> list[tuple[str, str]]:
-        """(need:experiment, file) of the claims, one for each need, experiment and seed, none twice."""
-        pairs = dict.fromkeys((need, claim.of) for claim in self.claims.values() for need in claim.needs)
-        return [
+        """(need:experiment, file) of the claims, one for each need, experiment and seed (or batch), none twice."""
+        pairs = dict.fromkeys(
+            (source, name)
+            for claim in self.claims.values()
+            for need in claim.needs
+            for source in self.sources_of(need)
+            for name in self.experiments_of(claim.experiments)
+        )
+        files = [
             (f"{need}:{name}", self.result(need, name, seed))
             for need, name in pairs
             for seed in self.experiments[name].seeds
         ]
+        return list(dict.fromkeys(files))
 
 
 def load_study(config: Mapping[str, Any], folders: Sequence[str | Path] = (".",), where: str = "config.yaml") -> Study:
@@ -306,6 +343,8 @@ def _study(workflow: WorkflowSettings, sources: Mapping[str, Source], scale: str
         where = path if scale == DEFAULT_SCALE else f"{path} at scale {scale}"
         sections = {section: getattr(source, section) for section in SECTIONS}
         sections = _at_scale(sections, source.scales.get(scale) or {}, f"{path}: scales.{scale}")
+        for section in SWEPT:
+            sections[section] = _swept(study, section, sections[section], where)
         for key, values in _entries(sections):
             _check_name(key, where)
             if key in origin:
@@ -317,6 +356,24 @@ def _study(workflow: WorkflowSettings, sources: Mapping[str, Source], scale: str
     for key, path in origin.items():
         _check_references(study, key, f"{path if scale == DEFAULT_SCALE else f'{path} at scale {scale}'}")
     return study
+
+
+def _swept(study: Study, section: str, entries: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Entries with every sweep replaced by its members."""
+    found: dict[str, Any] = {}
+    for name, values in entries.items():
+        if not (isinstance(values, Mapping) and "sweep" in values):
+            found[name] = values
+            continue
+        rest = {key: value for key, value in values.items() if key != "sweep"}
+        sweep = parse(Sweep, values["sweep"], f"{where}: {section}.{name}.sweep")
+        for label, value in sweep.members.items():
+            change: Any = value
+            for key in reversed(sweep.key.split(".")):
+                change = {key: change}
+            found[f"{name}_{label}"] = merge(rest, change)
+        study.sweeps[section, name] = [f"{name}_{label}" for label in sweep.members]
+    return found
 
 
 def _entries(sections: Mapping[str, Any]) -> Iterable[tuple[tuple[str, ...], Any]]:
@@ -376,7 +433,13 @@ def _add(study: Study, key: tuple[str, ...], values: Any, where: str) -> None:
     elif section == "datasets":
         study.datasets.setdefault(name, {})[key[2]] = parse(DatasetEntry, values, where)
     elif section == "experiments":
-        study.experiments[name] = parse(Experiment, values, where)
+        try:
+            kind = experiment_model(values if isinstance(values, Mapping) else {})
+        except SettingsError as error:
+            raise SettingsError(f"{where}: {error}") from None
+        study.experiments[name] = parse(kind, values, where)
+    elif section == "spiking":
+        study.spiking[name] = parse(MappingEntry, values, where)
     elif section == "figures":
         study.figures[name] = parse(Figure, values, where)
     else:
@@ -389,7 +452,7 @@ def _check_references(study: Study, key: tuple[str, ...], where: str) -> None:
     where = f"{where}: {'.'.join(key)}"
     if section == "datasets":
         _expect(where, "task", name, study.tasks)
-        if key[2] in RESERVED:
+        if key[2] in RESERVED or key[2] in study.spiking:
             raise SettingsError(f"{where}: {key[2]!r} cannot be the name of a data set; rename it.")
         try:
             check_conditions(study.tasks[name], study.datasets[name][key[2]])
@@ -401,33 +464,44 @@ def _check_references(study: Study, key: tuple[str, ...], where: str) -> None:
         _check_seeds(where, experiment.seeds, None)
         _check_initial(study, where, name)
         task = study.tasks[experiment.task]
+        if experiment.supervised and not isinstance(task, AnalogTask):
+            raise SettingsError(
+                f"{where}: task {experiment.task} has no target for an output, which rule bptt learns from; take a task"
+                " that has (go_nogo, xor, context_integration) or rule: policy_gradient."
+            )
+        network = getattr(experiment, "network", None)
         try:
-            if not isinstance(task, EnvironmentTask):  # whose inputs are known once it is made: training checks them
-                check_inputs(experiment.network, task.input_names)
+            # of an environment the inputs are known once it is made: training checks them
+            if isinstance(network, GatedSettings) and not isinstance(task, EnvironmentTask):
+                check_inputs(network, task.input_names)
         except SettingsError as error:
             raise SettingsError(f"{where}: {error}") from None
+    elif section == "spiking":
+        _check_factor_of(study, where, name)
     elif section == "figures":
         figure = study.figures[name]
         modules = figure_modules()
         _expect(where, "module", figure.module, modules)
-        _check_needs(study, where, figure.experiments, figure.needs)
+        read = [name for names in figure.read.values() for name in names]
+        _check_needs(study, where, figure.experiments, read)
         needed = list(modules[figure.module])
-        if sorted(figure.needs) != sorted(needed):
-            raise SettingsError(f"{where}: needs = {figure.needs}, but {figure.module} is drawn from {needed}.")
+        if sorted(figure.read) != sorted(needed):
+            raise SettingsError(f"{where}: needs = {sorted(figure.read)}, but {figure.module} is drawn from {needed}.")
         if figure.seeds is not None:
-            trained = {seed for name in figure.experiments for seed in study.experiments[name].seeds}
+            shown = study.experiments_of(figure.experiments)
+            trained = {seed for name in shown for seed in study.experiments[name].seeds}
             _check_seeds(where, figure.seeds, sorted(trained))
         for setting_name in figure.settings:
             _expect(f"{where}.settings", "key", setting_name, figure_settings(figure.module))
     elif section == "claims":
         claim = study.claims[name]
         _expect(where, "quantity", claim.quantity, quantities())
-        _check_needs(study, where, [claim.of], claim.needs)
+        _check_needs(study, where, claim.experiments, claim.needs)
 
 
 def _check_initial(study: Study, where: str, name: str) -> None:
     """What a training starts from must be trained from the same seeds, and not start from this one itself."""
-    initial, chain = study.experiments[name].initial, [name]
+    initial, chain = getattr(study.experiments[name], "initial", None), [name]
     if initial is None:
         return
     _expect(where, "experiment", initial, study.experiments)
@@ -436,18 +510,45 @@ def _check_initial(study: Study, where: str, name: str) -> None:
         if initial in chain:
             raise SettingsError(f"{where}: initial: {' -> '.join([*chain, initial])} goes in a circle; start it anew.")
         chain.append(initial)
-        initial = study.experiments[initial].initial if initial in study.experiments else None
+        initial = getattr(study.experiments.get(initial), "initial", None)
+
+
+def _check_factor_of(study: Study, where: str, name: str) -> None:
+    """The mapping whose factor another one takes must exist and search itself."""
+    other = study.spiking[name].factor_of
+    if other is None:
+        return
+    _expect(where, "entry of spiking", other, study.spiking)
+    if study.spiking[other].factor_of is not None:
+        raise SettingsError(
+            f"{where}: factor_of: {other} takes its factor from elsewhere, too; name the one that searches."
+        )
 
 
 def _check_needs(study: Study, where: str, of: Sequence[str], needs: Sequence[str]) -> None:
+    sweeps = {name for section, name in study.sweeps if section == "experiments"}
+    mappings = {*study.spiking, *(name for section, name in study.sweeps if section == "spiking")}
     for name in of:
-        _expect(where, "experiment", name, study.experiments)
-    tasks = dict.fromkeys(study.experiments[name].task for name in of)
+        _expect(where, "experiment", name, [*study.experiments, *sorted(sweeps)])
+    experiments = [study.experiments[name] for name in study.experiments_of(of)]
+    tasks = dict.fromkeys(entry.task for entry in experiments)
     datasets = {dataset for task in tasks for dataset in study.datasets.get(task, {})}
     for need in needs:
-        _expect(where, "need", need, [*RESERVED, *sorted(datasets)])
+        mapping, dot, dataset = need.partition(".")
+        if dot:
+            _expect(where, "entry of spiking", mapping, sorted(mappings))
+        _expect(
+            where,
+            "need",
+            dataset if dot else need,
+            [*([] if dot else [*RESERVED, *sorted(mappings)]), *sorted(datasets)],
+        )
         if need != FIGURES and not of:
             raise SettingsError(f"{where}: key 'of' is required: name the experiment that {need!r} is of.")
+        if mapping in mappings and not all(isinstance(entry.network, RateSettings) for entry in experiments):  # type: ignore[attr-defined]
+            raise SettingsError(f"{where}: need {need!r}: only rate networks (kind: rate) are mapped to spikes.")
+    if FIXED_POINTS in needs and any(entry.supervised for entry in experiments):
+        raise SettingsError(f"{where}: fixed points are searched for in networks learned by policy gradient only.")
     if FIXED_POINTS in needs and not all(FIXED_POINTS_DATASET in study.datasets.get(task, {}) for task in tasks):
         raise SettingsError(f"{where}: fixed points need a data set {FIXED_POINTS_DATASET!r} of the task; add it.")
     if FIXED_POINTS in needs and any(isinstance(study.tasks[task], EnvironmentTask) for task in tasks):

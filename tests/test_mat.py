@@ -599,7 +599,7 @@ def test_plain_variables_are_those_that_scipy_reads(tmp_path: Path) -> None:
         f"{kind}{n}": (100 * rng.random((3, 4))).astype(f"{kind}{n}") for kind in "iu" for n in (1, 2, 4, 8)
     }
     content |= {"f4": rng.random((2, 3, 4), np.float32), "f8": rng.random((5, 1)), "empty": np.zeros((0, 3))}
-    content |= {"logical": rng.random((3, 2)) > 0.5, "complex": rng.random((2, 2)) + 1j, "one": 3.0, "n": np.int64(-4)}
+    content |= {"logical": rng.random((3, 2)) > 0.5, "one": 3.0, "n": np.int64(-4)}
     content |= {"word": "sigmoid", "none": "", "words": np.array(["same", "diff"]), "accents": "é€"}
     for compression in (False, True):
         path = save(tmp_path / "v.mat", content, do_compression=compression)
@@ -610,6 +610,8 @@ def test_plain_variables_are_those_that_scipy_reads(tmp_path: Path) -> None:
             np.testing.assert_array_equal(found[name], array, err_msg=name)
             assert found[name].shape == array.shape and found[name].dtype.kind == array.dtype.kind, name
             assert array.dtype.kind in "U" or found[name].dtype == array.dtype, name
+    path = save(tmp_path / "c.mat", {"complex": rng.random((2, 2)) + 2j})
+    np.testing.assert_array_equal(read_variables(path.read_bytes())[0]["complex"], loadmat(path)["complex"])
 
 
 def test_doubles_in_few_bytes_and_big_endian_files() -> None:

@@ -14,12 +14,19 @@ class Claim(Settings):
     """One row of the table of claims."""
 
     quantity: str = setting(..., "what is measured; one of the quantities of `rnnpipe claims --help`")
-    of: str = setting(..., "experiment whose networks it is measured on")
-    needs: list[str] = setting(..., "what it is measured from: `history`, or the name of a data set", min_length=1)
+    of: str | list[str] = setting(..., "experiment (or sweep) whose networks it is measured on, or a list of them")
+    needs: list[str] = setting(
+        ..., "what it is measured from: `history`, the name of a data set, or entries of `spiking`", min_length=1
+    )
     source: str = setting("", "where the target comes from")
     unit: str = setting("", "unit of the target and of what is measured")
     target_low: float | None = setting(None, "smallest value that fulfils the claim; null for no lower bound")
     target_high: float | None = setting(None, "largest value that fulfils the claim; null for no upper bound")
+
+    @property
+    def experiments(self) -> list[str]:
+        """Names of the experiments that it is about."""
+        return [self.of] if isinstance(self.of, str) else list(self.of)
 
     @model_validator(mode="after")
     def _band_is_possible(self) -> Claim:

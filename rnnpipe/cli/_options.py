@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -42,16 +42,19 @@ Choose = Callable[[Mapping[str, Any]], Mapping[str, type[Settings]]]
 """From what is given, by group, to the groups that this makes: some depend on others."""
 
 
-def stage(choose: Choose | None = None, **groups: type[Settings] | None) -> Callable[[Callable[..., Any]], StageCommand]:
+def stage(
+    choose: Choose | None = None, optional: Sequence[str] = (), **groups: type[Settings] | None
+) -> Callable[[Callable[..., Any]], StageCommand]:
     """Decorator that makes a function the command of a stage with these groups of settings.
 
     Args:
         choose: Gives the models of the groups that have none here, but the task; a group that it leaves out is refused.
+        optional: Groups that may be absent: the task, where files say what it is.
         **groups: Model of each group.
     """
 
     def decorate(function: Callable[..., Any]) -> StageCommand:
-        made: StageCommand = click.command(cls=StageCommand, groups=groups, choose=choose)(function)
+        made: StageCommand = click.command(cls=StageCommand, groups=groups, choose=choose, optional=optional)(function)
         return made
 
     return decorate
@@ -60,9 +63,11 @@ def stage(choose: Choose | None = None, **groups: type[Settings] | None) -> Call
 class StageCommand(click.Command):
     """A command whose flags depend on its groups of settings, and on the task that is named on its command line."""
 
-    def __init__(self, *args: Any, groups: Groups, choose: Choose | None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, groups: Groups, choose: Choose | None, optional: Sequence[str], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.groups, self.choose = groups, choose
+        self.groups, self.choose, self.optional = groups, choose, optional
         kinds = ", ".join(groups)
         self.params.append(
             click.Option(["--settings"], default="{}", metavar="JSON|FILE", help=f"settings by group: {kinds}")
@@ -122,7 +127,7 @@ class StageCommand(click.Command):
         return models
 
     def _parse(self, given: Mapping[str, Any], models: Mapping[str, type[Settings]]) -> dict[str, Settings]:
-        if "task" in self.groups and "task" not in models:
+        if "task" in self.groups and "task" not in models and "task" not in self.optional:
             names = ", ".join(task_names() + environment_task_names())
             raise SettingsError(f"no task is named: give --task.name, one of {names}.")
         parsed = {}

@@ -29,6 +29,7 @@ def command(file: Path) -> None:
     describe = {
         ".h5": _hdf5,
         ".pth": _network,
+        ".mat": _mat,
         ".checkpoint": _checkpoint,
         ".csv": _table,
         ".pdf": _figure,
@@ -85,6 +86,26 @@ def _network(path: Path) -> list[str]:
     lines += _columns(rows)
     lines += _tree("score", network.score)
     return lines + _tree("settings", network.settings) + _tree("provenance", network.provenance)
+
+
+def _mat(path: Path) -> list[str]:
+    from rnnpipe.io.mat import read_mat
+
+    file = read_mat(path)
+    network = file.network
+    low, high = float(network.tau.min()), float(network.tau.max())
+    lines = [
+        "kind: rate network in the variables of Kim et al. (2019)",
+        f"task: {network.task or 'not noted'}",
+        f"units: {network.n_units} ({int(network.inhibitory.sum())} inhibitory, {network.n_som} SOM)",
+        f"inputs: {network.n_inputs}, outputs: {network.n_outputs}",
+        f"time constants: {low:.4g} to {high:.4g} ms, allowed {network.tau_min:g} to {network.tau_max:g} ms",
+        f"activation: {network.activation}, step: {network.dt:g} ms",
+        f"Dale's principle: {'holds' if network.dale else 'does not hold'}",
+    ]
+    rows = [("variable", "shape", "type")]
+    rows += [(name, " x ".join(map(str, a.shape)), str(a.dtype)) for name, a in file.variables.items()]
+    return lines + _columns(rows) + _tree("noted", file.extra) + [f"note: {warning}" for warning in file.warnings]
 
 
 def _checkpoint(path: Path) -> list[str]:

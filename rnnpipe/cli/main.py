@@ -22,9 +22,11 @@ from rnnpipe.process import end_with_parent
 
 STAGES = {
     "dataset": "Sample a data set of trials of a task.",
-    "train": "Train a policy and a value network by policy gradient.",
+    "train": "Train networks on a task, by policy gradient or supervised.",
+    "spiking": "Map rate networks to spiking ones and search their scaling factor.",
     "evaluate": "Run a trained network on a data set.",
     "fixed_points": "Find fixed points of a trained network.",
+    "export": "Write a trained rate network for other programs.",
     "figures": "Draw a figure and write the numbers it plots.",
     "claims": "Check the numbers of a paper against the evaluations.",
     "bench": "Measure the speed of training, evaluation and environments.",

@@ -153,10 +153,11 @@ def _draw_inputs(axes: Axes, table: pd.DataFrame, names: Sequence[str]) -> None:
     axes.text(1.02, 0.5, f"full height: {scale:g}\n(noise left out)", transform=axes.transAxes, va="center", color=GREY,
               fontsize=6)  # fmt: skip
     periods = rows[rows["series"].str.startswith("period ")].sort_values("x")
+    row = (top - bottom) / (1.3 * len(names) + 0.2)
     for i, period in enumerate(periods.itertuples()):
-        row = (top - bottom) / (1.3 * len(names) + 0.2)
         height = top + row * (0.15 if i % 2 == 0 else 0.75)  # short periods would write over one another
-        axes.text(period.x, height, f" {period.label.replace('_', ' ')}", ha="left", va="bottom", color=GREY, fontsize=6)
+        name = period.label.replace("_", " ")
+        axes.text(period.x, height, f" {name}", ha="left", va="bottom", color=GREY, fontsize=6)
 
 
 def _draw_actions(axes: Axes, table: pd.DataFrame) -> None:

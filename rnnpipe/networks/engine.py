@@ -31,6 +31,9 @@ Grads = dict[str, Tensor]
 Pairing = Literal["learning", "rollout"]
 OnBlock = Callable[["_Packed", int, int], None]
 """Called with the packed records of a rollout and a range of steps that is done."""
+Stepper = Callable[[int, int, Array, Array, Array, Array], tuple[int, bool]]
+"""Runs a policy from step t0 up to (not including) t1, given t0, t1, the input projections of these steps, their noise of
+unit variance, their uniform numbers and the running trials; returns the steps done and whether the policy is finite."""
 
 BLOCK = 32
 """Steps whose noise and input projections are made at once; some are in vain when the last trial ends earlier."""
@@ -104,6 +107,8 @@ class CpuEngine:
     """
 
     device = torch.device("cpu")
+    _records: tuple[str, ...] = ("lam", "gam", "s", "d")
+    """What a rollout keeps for the gradient besides states and rates."""
 
     def __init__(
         self, alpha: float, noise_sd: float, value_noise_sd: float, dtype: torch.dtype = torch.float32
@@ -140,9 +145,9 @@ class CpuEngine:
             TrainingError: The policy became NaN or infinite.
         """
         w = {name: _numpy(value) for name, value in policy.items()}
-        n_steps, n_trials, n_units = trials.n_steps, trials.n_trials, len(w["x0"])
+        n_steps, n_trials, n_units = trials.n_steps, trials.n_trials, w["w_out"].shape[1]
         rows, n_actions = n_steps * n_trials, trials.n_actions
-        kept = rows if gradient else 0
+        kept = {name: rows if gradient and name in self._records else 0 for name in ("lam", "gam", "s", "d")}
         p = _Packed(
             n_steps=0,
             rows=0,
@@ -153,29 +158,21 @@ class CpuEngine:
             action=np.empty(rows, np.int64),
             x=np.empty((rows, n_units), self._type),
             r=np.empty((rows, n_units), self._type),
-            lam=np.empty((kept, n_units), self._type),
-            gam=np.empty((kept, n_units), self._type),
-            s=np.empty((kept, n_units), self._type),
-            d=np.empty((kept, n_units), self._type),
+            **{name: np.empty((size, n_units), self._type) for name, size in kept.items()},
             z=np.empty((rows, n_actions), self._type),
             kept=gradient,
         )
-        w_in_t, b_in = np.ascontiguousarray(w["w_in"].T), w["b_in"]
-        weights_t = [np.ascontiguousarray(w[k].T) for k in ("w_gates", "w_rec", "w_out")]
+        w_in_t, b_in, advance = np.ascontiguousarray(w["w_in"].T), w["b_in"], self._stepper(w, trials, p)
         alive, t0 = np.arange(n_trials), 0
         while t0 < n_steps and len(alive):
             t1 = min(t0 + block, n_steps)
             index = torch.from_numpy(alive)
-            noise = _numpy(draws.noise(t0, t1, index, n_units).mul_(self._noise_sd))
+            noise = _numpy(draws.noise(t0, t1, index, n_units))
             uniform = _numpy(draws.uniform(t0, t1, index))
             seen = trials.inputs[t0:t1, alive].astype(self._type, copy=False)
             drive = seen.reshape(-1, seen.shape[2]) @ w_in_t
             drive += b_in
-            done, finite = kernels.rollout(
-                t0, t1, n_steps - 1, self._alpha, w["x0"], drive.reshape(t1 - t0, len(alive), -1), noise, uniform,
-                alive.copy(), trials.phase, trials.rewards, trials.stops, *weights_t, w["b_out"],
-                p.start, p.trial, p.prev, p.action, p.z, p.x, p.r, p.lam, p.gam, p.s, p.d, gradient,
-            )  # fmt: skip
+            done, finite = advance(t0, t1, drive.reshape(t1 - t0, len(alive), -1), noise, uniform, alive.copy())
             if not finite:
                 raise TrainingError(f"the policy became NaN or infinite at step {t0 + done} of a trial.")
             p.n_steps = t0 + done
@@ -202,6 +199,20 @@ class CpuEngine:
             torch.from_numpy(actions), torch.from_numpy(dense["rewards"]), torch.from_numpy(dense["mask"]), record=p
         )
 
+    def _stepper(self, w: Mapping[str, Array], trials: Trials, p: _Packed) -> Stepper:
+        """What runs a policy over a block of steps and extends its records."""
+        weights_t = [np.ascontiguousarray(w[k].T) for k in ("w_gates", "w_rec", "w_out")]
+
+        def advance(t0: int, t1: int, drive: Array, noise: Array, uniform: Array, alive: Array) -> tuple[int, bool]:
+            noise *= self._noise_sd
+            return kernels.rollout(
+                t0, t1, trials.n_steps - 1, self._alpha, w["x0"], drive, noise, uniform, alive, trials.phase,
+                trials.stops, *weights_t, w["b_out"],
+                p.start, p.trial, p.prev, p.action, p.z, p.x, p.r, p.lam, p.gam, p.s, p.d, p.kept,
+            )  # fmt: skip
+
+        return advance
+
     def policy_gradient(
         self,
         policy: Mapping[str, Tensor],
@@ -220,15 +231,19 @@ class CpuEngine:
             penalty: Penalties on rates and gradients (not those on weights), whose gradient is added.
         """
         p: _Packed = episode.record  # type: ignore[assignment]
-        assert p.kept, "the rollout kept no gradient"
+        assert p.inputs is not None, "the rollout kept no gradient"
+        d_logits = self._logits_slope(p, advantage, entropy)
+        return self._gated_gradient(policy, p, d_logits, (p.inputs[p.start[1] :],), penalty)
+
+    def _logits_slope(self, p: _Packed, advantage: Tensor, entropy: float) -> Array:
+        """Gradient of the policy's objective in the logits of each row, (rows, n_actions)."""
         factor = _numpy(advantage)[p.step, p.trial]
         d_logits = p.z * factor[:, None]
         d_logits[np.arange(p.rows), p.action] -= factor
         if entropy:
             surprise = p.z * np.log(np.where(p.z > 0, p.z, 1))  # minus each action's share of the entropy
             d_logits += self._type.type(entropy) * (surprise - p.z * surprise.sum(1, keepdims=True))
-        assert p.inputs is not None
-        return self._gated_gradient(policy, p, d_logits, (p.inputs[p.start[1] :],), penalty)
+        return d_logits
 
     # -- value ----------------------------------------------------------------------------------------------
 

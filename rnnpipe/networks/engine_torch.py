@@ -45,6 +45,9 @@ class _Dense:
 class TorchEngine:
     """Rollouts, value predictions and gradients on a torch device; arguments as for `CpuEngine`."""
 
+    _records: tuple[str, ...] = ("lam", "gam", "s", "d")
+    """What a step of the policy returns and a rollout keeps for the gradient, besides states and rates."""
+
     def __init__(
         self,
         alpha: float,
@@ -55,6 +58,25 @@ class TorchEngine:
     ) -> None:
         self.dtype, self.device = dtype, torch.device(device)
         self._alpha, self._noise_sd, self._value_noise_sd = alpha, noise_sd, value_noise_sd
+
+    # the policy's part, which other kinds of networks replace
+
+    def _scaled(self, noise: Tensor, t0: int) -> Tensor:
+        """Noise of the steps from t0 on, given noise of unit variance."""
+        return noise * self._noise_sd
+
+    def _start(self, w: Mapping[str, Tensor], noise: Tensor) -> Tensor:
+        """State of the policy at t = 0."""
+        return w["x0"].expand(len(noise), -1)
+
+    def _rate(self, x: Tensor) -> Tensor:
+        return x.relu()
+
+    def _policy_step(
+        self, w: Mapping[str, Tensor], x: Tensor, r: Tensor, drive: Tensor, q: Tensor
+    ) -> tuple[Tensor, ...]:
+        """The next state of the policy and what is kept of the step."""
+        return self._step(w, x, r, drive, q)
 
     def _step(self, w: Mapping[str, Tensor], x: Tensor, r: Tensor, drive: Tensor, q: Tensor) -> tuple[Tensor, ...]:
         n = x.shape[1]
@@ -77,7 +99,7 @@ class TorchEngine:
         shape = (n_steps, n_trials)
         actions = torch.full(shape, -1, device=self.device)
         rewards, mask = torch.zeros(shape, **to), torch.zeros(shape, **to)
-        x = policy["x0"].expand(n_trials, -1)
+        x, n_units = torch.empty(0, **to), policy["w_out"].shape[1]
         alive = torch.ones(n_trials, dtype=torch.bool, device=self.device)
         finite = torch.ones((), dtype=torch.bool, device=self.device)
         kept: dict[str, list[Tensor]] = {name: [] for name in ("x", "r", "lam", "gam", "s", "d", "z")}
@@ -85,15 +107,17 @@ class TorchEngine:
         for t0 in range(0, n_steps, BLOCK):
             t1 = min(t0 + BLOCK, n_steps)
             drive = inputs[t0:t1] @ policy["w_in"].T + policy["b_in"]
-            noise = draws.noise(t0, t1, everyone, x.shape[1]) * self._noise_sd
+            noise = self._scaled(draws.noise(t0, t1, everyone, n_units), t0)
             uniform = draws.uniform(t0, t1, everyone)
             for t in range(t0, t1):
-                if t > 0:
-                    x, lam, gam, s, d = self._step(policy, x, kept["r"][-1], drive[t - t0], noise[t - t0])
+                if t == 0:
+                    x = self._start(policy, noise[0])
+                else:
+                    x, *records = self._policy_step(policy, x, kept["r"][-1], drive[t - t0], noise[t - t0])
                     if gradient:
-                        for name, value in (("lam", lam), ("gam", gam), ("s", s), ("d", d)):
+                        for name, value in zip(self._records, records, strict=True):
                             kept[name].append(value)
-                r = x.relu()
+                r = self._rate(x)
                 z = torch.softmax(torch.addmm(policy["b_out"], r, policy["w_out"].T), -1)
                 cumulative = torch.cumsum(z, -1)
                 finite = finite & torch.isfinite(cumulative[:, -1]).all()
@@ -123,6 +147,10 @@ class TorchEngine:
     ) -> Grads:
         """Gradient of -sum (log pi(a_t) * advantage_t + entropy * H_t); see `CpuEngine.policy_gradient`."""
         record: _Dense = episode.record  # type: ignore[assignment]
+        return self._gated_gradient(policy, record, self._logits_slope(record, episode, advantage, entropy), penalty)
+
+    def _logits_slope(self, record: _Dense, episode: Episode, advantage: Tensor, entropy: float) -> Tensor:
+        """Gradient of the policy's objective in the logits, (n_steps done, n_trials, n_actions)."""
         assert record.z is not None
         n = len(record.x)
         factor = (advantage * episode.mask)[:n, :, None]
@@ -132,7 +160,7 @@ class TorchEngine:
             surprise = torch.xlogy(record.z, record.z)  # minus each action's share of the entropy
             slope = surprise - record.z * surprise.sum(-1, keepdim=True)
             d_logits = d_logits + entropy * slope * record.mask[..., None]
-        return self._gated_gradient(policy, record, d_logits, penalty)
+        return d_logits
 
     def rollout_with_value(
         self,

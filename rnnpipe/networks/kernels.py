@@ -87,8 +87,72 @@ def _advance(n, alpha, x, r, drive, noise, w_gates_t, w_rec_t, gates, s, c, lam,
 
 
 @numba.njit(**_OPTIONS)
+def act(  # type: ignore[no-untyped-def]
+    row0, n, is_first, is_last, uniform, b_out, phase, stops, logits, alive, slot, place, trial, prev, action, z,
+):  # fmt: skip
+    """Choose the actions of one step of the `n` running trials, and keep the trials that go on.
+
+    Args:
+        row0: First row of the step.
+        n: Running trials.
+        is_first, is_last: Whether it is the first or the last step of the task.
+        uniform: Numbers in [0, 1), by slot.
+        b_out: Bias of the readout.
+        phase, stops: The trials' rule table, `phase` of this step.
+        logits: Readout of the running trials without its bias, which is added.
+        alive, slot, place: Trial, slot and row one step ago of each running trial; those that go on are moved to the
+            front, with their rows of this step.
+        trial, prev, action, z: Packed records that are filled in.
+
+    Returns:
+        Number of trials that go on, or -1 if the policy became non-finite.
+    """
+    n_actions, running = z.shape[1], 0
+    for i in range(n):
+        row, b, k = row0 + i, alive[i], slot[i]
+        trial[row] = b
+        prev[row] = -1 if is_first else place[i]
+        top = logits[i, 0] + b_out[0]
+        for a in range(n_actions):
+            logits[i, a] += b_out[a]
+            top = max(top, logits[i, a])
+        total = z.dtype.type(0)
+        for a in range(n_actions):
+            z[row, a] = np.exp(logits[i, a] - top)
+            total += z[row, a]
+        if not np.isfinite(total):
+            return -1
+        for a in range(n_actions):
+            z[row, a] /= total
+        # inverse of the cumulative distribution, normalised by its last element
+        chosen, cumulative = 0, z[row, 0]
+        norm = z.dtype.type(0)
+        for a in range(n_actions):
+            norm += z[row, a]
+        while chosen < n_actions - 1 and uniform[k] * norm >= cumulative:
+            chosen += 1
+            cumulative += z[row, chosen]
+        action[row] = chosen
+        if not is_last and not stops[phase[b], b, chosen]:
+            alive[running], slot[running], place[running] = b, k, row
+            running += 1
+    return running
+
+
+@numba.njit(**_OPTIONS)
+def places(t0, start, trial, alive, place):  # type: ignore[no-untyped-def]
+    """Rows of the running trials one step before step t0, in the order of `alive`."""
+    k = 0
+    if t0 > 0:
+        for row in range(start[t0 - 1], start[t0]):
+            if k < len(alive) and trial[row] == alive[k]:
+                place[k] = row
+                k += 1
+
+
+@numba.njit(**_OPTIONS)
 def rollout(  # type: ignore[no-untyped-def]
-    t0, t1, last, alpha, x0, drive, noise, uniform, alive, phase, rewards, stops,
+    t0, t1, last, alpha, x0, drive, noise, uniform, alive, phase, stops,
     w_gates_t, w_rec_t, w_out_t, b_out, start, trial, prev, action, z, x, r, lam, gam, s, d, keep,
 ):  # fmt: skip
     """Let a policy act from step t0 up to (not including) t1 or until every trial has ended.
@@ -102,7 +166,7 @@ def rollout(  # type: ignore[no-untyped-def]
         noise: Recurrent noise of the steps, (t1 - t0, n_alive, n_units).
         uniform: One uniform number an action, (t1 - t0, n_alive).
         alive: Trials still going on at t0, (n_alive,), in the order of the arrays above.
-        phase, rewards, stops: The trials' rule table.
+        phase, stops: The trials' rule table.
         w_gates_t, w_rec_t, w_out_t, b_out: Effective weights, [from, to].
         start, trial, prev, action, z, x, r, lam, gam, s, d: Packed records that are filled in; `z` is the policy.
         keep: Whether the records the gradient needs (lam, gam, s, d) are wanted.
@@ -122,13 +186,7 @@ def rollout(  # type: ignore[no-untyped-def]
     lam1, gam1, s1, d1 = np.empty_like(c), np.empty_like(c), np.empty_like(c), np.empty_like(c)
     logits = np.empty((n, n_actions), x.dtype)
     place = np.empty(n, np.int64)  # row of each running trial one step ago
-    if t0 > 0:
-        before = start[t0 - 1]
-        k = 0
-        for row in range(before, start[t0]):
-            if k < n and trial[row] == alive[k]:
-                place[k] = row
-                k += 1
+    places(t0, start, trial, alive, place)
     for t in range(t0, t1):
         row0 = start[t]
         if t == 0:
@@ -154,35 +212,12 @@ def rollout(  # type: ignore[no-untyped-def]
                 x[row0 + i, j] = new[i, j]
                 r[row0 + i, j] = _relu(new[i, j])
         np.dot(r[row0 : row0 + n], w_out_t, logits[:n])
-        running = 0
-        for i in range(n):
-            row, b, k = row0 + i, alive[i], slot[i]
-            trial[row] = b
-            prev[row] = place[i] if t > 0 else -1
-            top = logits[i, 0] + b_out[0]
-            for a in range(n_actions):
-                logits[i, a] += b_out[a]
-                top = max(top, logits[i, a])
-            total = x.dtype.type(0)
-            for a in range(n_actions):
-                z[row, a] = np.exp(logits[i, a] - top)
-                total += z[row, a]
-            if not np.isfinite(total):
-                return t - t0, False
-            for a in range(n_actions):
-                z[row, a] /= total
-            # inverse of the cumulative distribution, normalised by its last element
-            chosen, cumulative = 0, z[row, 0]
-            norm = x.dtype.type(0)
-            for a in range(n_actions):
-                norm += z[row, a]
-            while chosen < n_actions - 1 and uniform[t - t0, k] * norm >= cumulative:
-                chosen += 1
-                cumulative += z[row, chosen]
-            action[row] = chosen
-            if t < last and not stops[phase[t, b], b, chosen]:
-                alive[running], slot[running], place[running] = b, k, row
-                running += 1
+        running = act(
+            row0, n, t == 0, t == last, uniform[t - t0], b_out, phase[t], stops, logits, alive, slot, place,
+            trial, prev, action, z,
+        )  # fmt: skip
+        if running < 0:
+            return t - t0, False
         start[t + 1] = row0 + n
         n = running
         if n == 0:

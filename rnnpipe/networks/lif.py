@@ -349,8 +349,8 @@ def _window(window: tuple[float, float | None], n_steps: int, settings: LifSetti
     if first > last:
         until = "its end" if end is None else f"{end:g} ms"
         raise SettingsError(
-            f"no step is in the window from {start:g} ms to {until}: the trial takes {n_steps * settings.step:g} ms; the"
-            " input may have too few columns."
+            f"no step is in the window from {start:g} ms to {until}: the trial takes {n_steps * settings.step:g} ms;"
+            " the input may have too few columns."
         )
     return first, last
 

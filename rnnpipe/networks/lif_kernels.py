@@ -97,6 +97,7 @@ def normal(lanes: Any, out: Any) -> None:
     Box-Muller: radius sqrt(-2 ln u), angle a pi / 2 with a in [-1, 1], and a bit that chooses the half of the circle.
     Polynomials are minimax fits: log2 on [1, 2) to 2e-6, cosine and sine on a quarter turn either way to 6e-7.
     """
+    assert len(out) % (2 * LANES) == 0
     lengths, angles = np.empty(LANES, np.uint32), np.empty(LANES, np.uint32)
     for first in range(0, len(out), 2 * LANES):
         _words(lanes, lengths)
@@ -141,7 +142,7 @@ def buffer(v: Any) -> Any:
 
 
 @numba.njit(**_OPTIONS)
-def _count(v: Any, threshold: Any) -> int:
+def _count(v: Any, threshold: Any) -> Any:
     """How many units are at or above threshold."""
     above = np.int32(0)
     for j in range(len(v)):

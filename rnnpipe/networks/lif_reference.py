@@ -81,8 +81,8 @@ def population(network: RateNetwork, name: str) -> Array:
 def recurrent_weights(network: RateNetwork, settings: LifSettings) -> Array:
     """Recurrent weights before scaling: trained or initial, lesioned where that is asked for, (n_units, n_units).
 
-    A lesion takes `round(fraction * n)` of the n connections of a kind that are not zero; which, depends on its seed and
-    the network alone.
+    A lesion takes `round(fraction * n)` of the n connections of a kind that are not zero; which ones, depends on its
+    seed and the network alone.
 
     Raises:
         SettingsError: Initial weights or a population are asked for that the network does not have.
@@ -143,8 +143,13 @@ def simulate(
     external = u @ np.asarray(network.w_in, np.float64).T + network.b_rec
     weights = recurrent_weights(network, settings) / factor
     w_out = np.asarray(network.w_out, np.float64) / factor
-    sizes = (n_steps, n)
-    trace = Trace(*(np.zeros(sizes, d) for d in (float, bool, float, float)), np.zeros((n_steps, network.n_outputs)))
+    trace = Trace(
+        voltage=np.zeros((n_steps, n)),
+        spikes=np.zeros((n_steps, n), bool),
+        rates=np.zeros((n_steps, n)),
+        currents=np.zeros((n_steps, n)),
+        outputs=np.zeros((n_steps, network.n_outputs)),
+    )
 
     v = np.array(v0, np.float64)
     current, h, r, h_r, t_last = (np.zeros(n) for _ in range(5))

@@ -27,9 +27,13 @@ class LifSettings(Settings):
     """
 
     model: Literal["lif", "qif"] = setting("lif", "lif: leaky units; qif: quadratic units")
-    dt: float = setting(0.05, "integration step, before downsampling; the rate network's step is a multiple", "ms", gt=0)
+    dt: float = setting(
+        0.05, "integration step, before downsampling; the rate network's step is a multiple", "ms", gt=0
+    )
     downsample: int = setting(
-        1, "every how many columns of the input one is used, by which dt is multiplied, the noise of a step is not", ge=1
+        1,
+        "every how many columns of the input one is used, by which dt is multiplied, the noise of a step is not",
+        ge=1,
     )
     tau_m: float = setting(10.0, "membrane time constant", "ms", gt=0)
     t_ref: float = setting(2.0, "refractory period", "ms", ge=0)
@@ -94,7 +98,8 @@ class LifSettings(Settings):
             )
         if self.step > self.tau_m:
             raise ValueError(
-                f"a step of {self.step:g} ms (dt * downsample) is longer than tau_m = {self.tau_m:g} ms; make it shorter"
+                f"a step of {self.step:g} ms (dt * downsample) is longer than tau_m = {self.tau_m:g} ms;"
+                " make it shorter"
             )
         return self
 

@@ -2,7 +2,8 @@
 
 Weights are stored w[to, from]; the input weights and biases have row blocks [state | lambda | gamma], the gate
 weights row blocks [lambda | gamma]. A simple network has the state's block alone; where its weights act (`effective`)
-it is written as a gated network whose gates are 1.
+it is written as a gated network whose gates are 1. A rate network (`rate_policy`) has magnitudes `w`, to which the
+signs of the units apply.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from rnnpipe.networks.settings import PARAMETERS, GatedSettings, ValueSettings
 
-ORDER = PARAMETERS["gated"]
+ORDER = (*PARAMETERS["gated"], *PARAMETERS["rate"])
 
 
 class Parameters(Mapping[str, Tensor]):
@@ -26,7 +27,7 @@ class Parameters(Mapping[str, Tensor]):
     """
 
     def __init__(self, values: Mapping[str, Tensor]) -> None:
-        names = [name for name in ORDER if name in values]
+        names = [name for name in dict.fromkeys(ORDER) if name in values]
         self.flat = torch.cat([values[name].reshape(-1) for name in names])
         self._views: dict[str, Tensor] = {}
         start = 0
@@ -185,8 +186,14 @@ def masked(parameters: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> dic
 
 
 def effective(parameters: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights that act: masked, and those of a simple network as the gated network that it is, with gates at 1."""
+    """The weights that act: masked, those of a simple network as the gated network that it is, with gates at 1.
+
+    Those of a rate network are `w_rec`, the magnitudes with their signs, `w_in`, `b_in`, `w_out`, `b_out` and `gamma`.
+    """
     w = masked(parameters, masks)
+    if "w" in w:
+        magnitude, b_rec = w.pop("w"), w.pop("b_rec")
+        return {**w, "w_rec": magnitude.relu() * w.pop("sign") if "sign" in w else magnitude, "b_in": b_rec}
     if "w_rec" not in w or "w_gates" in w:
         return w
     n = len(w["w_rec"])
@@ -199,6 +206,13 @@ def effective(parameters: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> 
 def own(gradient: Mapping[str, Tensor], parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A gradient in the effective weights as one in the parameters: without the gates that a simple network lacks.
 
-    Their rows come after those of the state.
+    Their rows come after those of the state. A magnitude of a rate network that is not positive has no effect, and so no
+    gradient.
     """
+    if "w" in parameters:
+        w, w_rec, still = parameters["w"], gradient["w_rec"], {}
+        if "sign" in parameters:
+            w_rec = w_rec * parameters["sign"] * (w > 0)
+            still = {"sign": torch.zeros_like(parameters["sign"])}
+        return {**gradient, **still, "w": w_rec, "b_rec": gradient["b_in"]}
     return {name: gradient[name][: len(value)] for name, value in parameters.items()}

@@ -103,11 +103,16 @@ class RateLearner:
         tau = 0.5 * (1 + np.tanh(0.5 * self._p["gamma"].astype(float))) * width + network.tau_min
         return (network.dt / tau).astype(self._type)
 
+    def dense(self, values: dict[str, Array]) -> dict[str, Array]:
+        """Values by parameter, those of w (along the list of entries that act) as a matrix; the other entries are 0."""
+        n = self._initial.n_units
+        w = np.zeros((n, n), self._type)
+        w[np.repeat(np.arange(n), np.diff(self._start)), self._index] = values["w"]
+        return {**values, "w": w}
+
     def network(self) -> RateNetwork:
         """The network as it is now: w is rectified under Dale's principle."""
-        w = self._ruled_out.copy()
-        rows = np.repeat(np.arange(len(w)), np.diff(self._start))
-        w[rows, self._index] = self._w
+        w = self.dense({"w": self._w})["w"] + self._ruled_out
         own = {name: value.copy() for name, value in self._p.items()}
         return replace(self._initial, w=np.maximum(w, 0) if self._initial.dale else w, **own)
 

@@ -17,8 +17,9 @@ PARAMETERS = {
     "gated": ("w_in", "b_in", "w_gates", "w_rec", "w_out", "b_out", "x0"),
     "simple": ("w_in", "b_in", "w_rec", "w_out", "b_out", "x0"),
     "linear": ("w_out", "b_out", "x0"),
+    "rate": ("w", "sign", "w_in", "b_rec", "w_out", "b_out", "gamma"),
 }
-"""Parameters of each kind of network."""
+"""Parameters of each kind of network; a rate network has `sign`, which is not trained, with Dale's principle only."""
 
 RADIUS = {"gated": 2.0, "simple": 1.5, "linear": 2.0}
 """Initial spectral radius of the published networks, by kind (a linear network has no recurrent weights)."""

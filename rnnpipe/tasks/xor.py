@@ -16,7 +16,7 @@ from rnnpipe.tasks._draws import Choice, Draw, Rng
 class Xor(AnalogTask):
     """Two pulses of +1 or -1, one in each input, with a short delay between them: were their signs the same?
 
-    Periods: fixation 250 ms; first stimulus 250 ms; delay 50 ms; second stimulus 250 ms; 50 ms after it the decision, to
+    Periods: fixation 250 ms; first stimulus 250 ms; delay 50 ms; second stimulus 250 ms; 50 ms later the decision, to
     the end of the trial at 1500 ms. The output should be +1 (same) or -1 (different) for 500 ms from the start of the
     decision, 0 elsewhere. As an environment: choose "different" or "same".
 

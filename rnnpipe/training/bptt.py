@@ -119,13 +119,14 @@ class Member:
         good = loss < learning.loss_threshold and accuracy > learning.accuracy_threshold
         self.reached_criterion = good and self.n_trials > learning.min_trials
         tau = network.tau
+        before = self.history[-1]["n_trials"] if self.history else 0
         self.history.append(
             {
                 "update": self.learner.n_updates,
                 "n_trials": self.n_trials,
                 "accuracy": accuracy,
                 "loss": loss,
-                "training_loss": float(np.mean(self.losses[-learning.evaluation_interval :])),
+                "training_loss": float(np.mean(self.losses[before:])),
                 "density": self.learner.density,
                 "tau_mean": float(tau.mean()),
                 "tau_sd": float(tau.std()),

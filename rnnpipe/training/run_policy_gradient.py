@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
-from typing import Any
 
 from rnnpipe.errors import SettingsError, TrainingError
 from rnnpipe.files import check_writable

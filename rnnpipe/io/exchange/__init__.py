@@ -1,0 +1,1 @@
+"""Mapped spiking networks in the formats of other simulators."""
