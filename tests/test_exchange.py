@@ -249,6 +249,48 @@ def test_published_names_replace_no_file(tmp_path: Path) -> None:
     assert files[0].name.startswith("Task_go-nogo_N_6_Taus_4.0_20.0_Act_sigmoid_20")
 
 
+TASK = ["--task.tmax=300", "--task.fixation=50", "--task.stimulus=50"]
+TASK += ["--task.rate_window=150", "--task.spiking_window=150"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A barely trained network of ours (seed 4), and what a search over two factors found for it."""
+    folder = tmp_path_factory.mktemp("trained")
+    words = ["train", "--learning.rule=bptt", "--task.name=go_nogo", *TASK, "--network.n_units=10", "--seed=4"]
+    words += ["--learning.max_trials=3", "--learning.evaluation_trials=5", "--network.gain=1.25", "--device=cpu"]
+    assert main([*words, f"--network={folder}/n.pth", f"--history={folder}/n.h5"]) == 0
+    words = ["spiking", f"--network={folder}/n.pth", f"--out={folder}/s.h5", "--search.factors=20,30"]
+    assert main([*words, "--search.n_trials=4", "--search.n_heldout=2", "--search.only_trained=false"]) == 0
+    return folder
+
+
+def test_our_networks_are_exported_with_what_is_known_of_them(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["export", f"--network={trained}/n.pth", f"--factor_of={trained}/s.h5"]
+    assert main([*words, f"--out={tmp_path}/n.mat"]) == 0
+    ours, beside = read_mat(tmp_path / "n.mat"), read_mat(trained / "n.mat")  # training writes one, too
+    for name in ("w", "sign", "w_in", "w_out", "b_out", "gamma", "w_initial", "gamma_initial", "mask"):
+        np.testing.assert_array_equal(getattr(ours.network, name), getattr(beside.network, name), err_msg=name)
+    assert ours.extra == beside.extra
+    assert ours.extra["P_rec"] == 0.2 and ours.extra["gain"] == 1.25 and ours.extra["seed"] == 4
+    for name in ("tr", "eval_perf_mean", "eval_loss_mean"):
+        np.testing.assert_array_equal(ours.record[name], beside.record[name])
+    assert ours.record["scaling_factors"].tolist() == [[20.0, 30.0]] and ours.record["all_perfs"].shape == (2, 1)
+    factor = ours.record["opt_scaling_factor"].item()
+    assert factor == [20, 30][int(ours.record["all_perfs"].argmax())]
+    assert main([*words, f"--out={tmp_path}/n.py"]) == 0
+    weights = np.load(tmp_path / "n.npz")
+    np.testing.assert_allclose(weights["w"], np.asarray(ours.network.w_rec) / factor, rtol=1e-6)
+    assert "other settings" not in capsys.readouterr().out
+    assert main([*words, f"--out={tmp_path}/n.py", "--lif.t_ref=1"]) == 0
+    assert "other settings" in capsys.readouterr().out
+    write_mat(tmp_path / "toy.mat", toy())  # of seed 3
+    assert main([words[0], f"--network={tmp_path}/toy.mat", words[2], f"--out={tmp_path}/t.py"]) == 3
+    assert "no network of seed 3" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
@@ -257,6 +299,8 @@ def test_published_names_replace_no_file(tmp_path: Path) -> None:
         (["--out=x.nir"], 2, "n.mat: notes no scaling factor; give --scaling_factor"),
         (["--out=x.py"], 2, "notes no scaling factor"),
         (["--out=x.py", "--scaling_factor=0"], 2, "--scaling_factor"),
+        (["--out=x.py", "--scaling_factor=9", "--factor_of=s.h5"], 2, "give either --scaling_factor or --factor_of"),
+        (["--out=x.py", "--factor_of=s.h5"], 3, "s.h5: no such file"),
         (["--out=x.mat", "--lif.t_ref=1"], 2, "settings of spiking units do not go with it"),
         (["--spikernn_names=x"], 2, "give --p_rec"),
         (["--spikernn_names=x", "--format=nir"], 2, "--out FILE"),

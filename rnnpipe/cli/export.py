@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from rnnpipe.cli._options import stage
-from rnnpipe.errors import SettingsError
+from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.io.exchange.brian2_script import write_brian2
 from rnnpipe.io.exchange.nir_graph import differences, write_nir
 from rnnpipe.io.mat import MatFile, Rectify, new_mat_path, read_mat, write_mat
@@ -44,6 +44,11 @@ FORMATS = {".mat": "mat", ".nir": "nir", ".py": "brian2"}
     help="divides recurrent and output weights of spiking units; noted in a .mat file  [default: the one noted there]",
 )
 @click.option(
+    "--factor_of",
+    type=click.Path(path_type=Path),
+    help="instead: file of stage spiking that holds the network's factor, by its seed (.h5)",
+)
+@click.option(
     "--rectify",
     type=click.Choice(["auto", "always", "never"]),
     default="auto",
@@ -62,6 +67,7 @@ def command(
     spikernn_names: Path | None,
     file_format: str | None,
     scaling_factor: float | None,
+    factor_of: Path | None,
     rectify: Rectify,
     p_rec: float | None,
 ) -> None:
@@ -83,7 +89,11 @@ def command(
         raise SettingsError("--spikernn_names is for .mat files; give --out FILE for other formats.")
     if file_format == "mat" and lif != LifSettings():
         raise SettingsError("a .mat file holds the rate network, so settings of spiking units do not go with it.")
+    if scaling_factor is not None and factor_of is not None:
+        raise SettingsError("give either --scaling_factor or --factor_of.")
     network, record, extra = _read(network_path, rectify)
+    if factor_of is not None:
+        record |= _search(factor_of, network.seed, None if file_format == "mat" else lif)
     if scaling_factor is not None:
         record["opt_scaling_factor"] = scaling_factor
     if file_format == "mat":
@@ -93,7 +103,8 @@ def command(
     factor = float(np.asarray(record.get("opt_scaling_factor", math.nan)).reshape(-1)[0])
     if not factor > 0:
         raise SettingsError(
-            f"{network_path}: notes no scaling factor; give --scaling_factor, as found by searching for the best one."
+            f"{network_path}: notes no scaling factor; give --scaling_factor, or --factor_of with the file of stage"
+            " spiking that searched it."
         )
     if file_format == "nir":
         write_nir(out, network, factor, lif)
@@ -103,6 +114,25 @@ def command(
     else:
         weights = write_brian2(out, network, factor, lif)
         print(f"wrote {out} and {weights} ({network.n_units} units, scaling factor {factor:g})", flush=True)
+
+
+def _search(path: Path, seed: int, lif: LifSettings | None) -> dict[str, Any]:
+    """What a search found for the network of a seed, in published names; says so if it was for other spiking units."""
+    from rnnpipe.io.spiking import read_spiking  # imports pandas
+
+    spiking = read_spiking(path)
+    if seed < 0 and len(spiking.networks) > 1:
+        raise ArtefactError(f"{path}: holds several networks, and the one to export does not note its seed.")
+    row = spiking.row(seed) if seed >= 0 else 0
+    factor = float(spiking.networks["factor"].iloc[row])
+    if not factor > 0:
+        raise ArtefactError(f"{path}: the network of seed {seed} was not mapped, so it has no factor.")
+    if lif is not None and spiking.setting("lif", default={}) != lif.model_dump(mode="json"):
+        print(f"{path}: the factor was found with other settings of spiking units than those given", flush=True)
+    found: dict[str, Any] = {"opt_scaling_factor": factor}
+    if np.isfinite(spiking.accuracy[row]).all():
+        found |= {"all_perfs": spiking.accuracy[row], "scaling_factors": spiking.factors}
+    return found
 
 
 def _export_mat(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from rnnpipe.errors import ArtefactError
-from rnnpipe.io.hdf5 import Field, attributes, load, read
+from rnnpipe.io.hdf5 import Field, attributes, create, fill, load, put, read
 from rnnpipe.settings import parse
 from rnnpipe.tasks import trial_task_class
 from rnnpipe.tasks._base import Task
+
+Columns = dict[str, NDArray[Any]]
 
 KIND = "evaluation"
 SCHEMA = {
@@ -29,10 +33,20 @@ SCHEMA = {
     ),
     "trials/*_on": Field(("trial",), "f", "onset of a period", "ms", required=False),
     "trials/*_off": Field(("trial",), "f", "end of a period", "ms", required=False),
+    "trials/highest": Field(("trial",), "f", "largest output in the window that counts", required=False),
+    "trials/lowest": Field(("trial",), "f", "smallest output in the window that counts", required=False),
+    "trials/rate_hz": Field(("trial",), "f", "mean firing rate of all units", "Hz", required=False),
+    "spikes/trial": Field(("spike",), "i", "trial of each spike", required=False),
+    "spikes/time": Field(("spike",), "f", "time of each spike from trial start", "ms", required=False),
+    "spikes/unit": Field(("spike",), "i", "unit of each spike", required=False),
+    "units/tau": Field(("unit",), "f", "time constant of each unit", "ms", required=False),
+    "units/type": Field(
+        ("unit",), "i", "1 excitatory, -1 inhibitory, -2 inhibitory without inhibition (SOM)", required=False
+    ),
     "trials/*": Field(("trial",), "fiubO", "condition of the trial; durations in ms"),
     "activity/time": Field(("time",), "f", "time from trial start", "ms", required=False),
     "activity/policy_rates": Field(
-        ("time", "trial", "unit"), "f", "firing rates of the policy network", required=False
+        ("time", "trial", "unit"), "f", "firing rates of the (policy) network", required=False
     ),
     "activity/value_rates": Field(
         ("time", "trial", "value_unit"), "f", "firing rates of the value network", required=False
@@ -44,8 +58,56 @@ SCHEMA = {
     "activity/observations": Field(
         ("time", "trial", "input"), "f", "what an environment showed; drives the state of its step", required=False
     ),
+    "activity/output": Field(("time", "trial", "output"), "f", "continuous output", required=False),
     "activity/mask": Field(("time", "trial"), "b", "whether the trial was still going on", required=False),
 }
+
+
+def write_evaluation(
+    path: str | Path,
+    batches: Iterable[tuple[Columns, Columns, Columns]],
+    n_trials: int,
+    settings: Mapping[str, Any],
+    provenance: Mapping[str, str],
+    attributes: Mapping[str, Any],
+    extra: Columns,
+    progress: Callable[[int], None],
+) -> None:
+    """Write batches of trials one after another as one evaluation.
+
+    Args:
+        path: The file.
+        batches: Trial table, activity and spikes of each batch; a spike's trial is counted from its batch's first.
+        n_trials: Trials of all batches.
+        settings: Settings of the network.
+        provenance: What made it.
+        attributes: Further root attributes.
+        extra: Further arrays by their name in the file.
+        progress: Called with the number of trials that have been written.
+    """
+    with create(path, KIND, settings, provenance, **attributes) as file:
+        start, spikes = 0, []
+        for table, activity, fired in batches:
+            n = len(table["choice"])
+            columns = {f"trials/{k}": v for k, v in table.items()}
+            columns |= {f"activity/{k}": v for k, v in activity.items()}
+            if start == 0 and "time" in activity:
+                put(file, "activity/time", SCHEMA, activity["time"])
+            columns.pop("activity/time", None)
+            for name, values in columns.items():
+                along = 0 if name.startswith("trials/") else 1
+                if start == 0:
+                    shape = (*values.shape[:along], n_trials, *values.shape[along + 1 :])
+                    put(file, name, SCHEMA, shape=shape, dtype=values.dtype)
+                fill(file[name], (slice(None),) * along + (slice(start, start + n),), values)
+            if fired:
+                spikes.append({**fired, "trial": fired["trial"] + start})
+            start += n
+            progress(n)
+        for name in spikes[0] if spikes else ():
+            put(file, f"spikes/{name}", SCHEMA, np.concatenate([part[name] for part in spikes]))
+        for name, values in extra.items():
+            put(file, name, SCHEMA, values)
 
 
 def task_of(attributes: Mapping[str, Any], path: object) -> Task:

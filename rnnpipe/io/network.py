@@ -103,6 +103,15 @@ def read_tensors(path: str | Path, kind: str) -> dict[str, Any]:
     return content
 
 
+def kind_of(path: str | Path) -> str:
+    """Kind of a file of tensors; empty if it is none of ours (whoever reads it says what is wrong)."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return str(content.get("kind", ""))
+    except Exception:  # torch raises whatever a damaged or hostile pickle leads to
+        return ""
+
+
 def read_network(path: str | Path) -> Network:
     """Read a trained network and check that its tensors are those its settings ask for.
 

@@ -192,8 +192,10 @@ def effective(parameters: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> 
     """
     w = masked(parameters, masks)
     if "w" in w:
-        magnitude, b_rec = w.pop("w"), w.pop("b_rec")
-        return {**w, "w_rec": magnitude.relu() * w.pop("sign") if "sign" in w else magnitude, "b_in": b_rec}
+        w["w_rec"], w["b_in"] = w.pop("w"), w.pop("b_rec")
+        if "sign" in w:
+            w["w_rec"] = w["w_rec"].relu() * w.pop("sign")
+        return w
     if "w_rec" not in w or "w_gates" in w:
         return w
     n = len(w["w_rec"])
