@@ -124,6 +124,8 @@ def experiment_model(values: Mapping[str, Any]) -> type[AnyExperiment]:
 
 def label(value: Any) -> str:
     """A value as a part of a name: 0.5 is 0p5."""
+    if isinstance(value, list):
+        return "_".join(map(label, value))
     text = f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
     return re.sub(r"\W", "_", text.replace(".", "p").replace("-", "m"))
 

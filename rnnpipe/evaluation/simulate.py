@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -14,7 +13,8 @@ from numpy.typing import NDArray
 from rnnpipe.evaluation.outcomes import outcomes
 from rnnpipe.io.network import Network
 from rnnpipe.networks.draws import Fresh
-from rnnpipe.networks.engines import make_engine, thread_pool
+from rnnpipe.networks.engines import thread_pool
+from rnnpipe.networks.policy_kind import policy_kind
 from rnnpipe.tasks._environment import AnyTask, Episodes
 from rnnpipe.trials import Trials
 
@@ -51,9 +51,8 @@ def simulate(
     Yields:
         The trial table and the activity (time, trial, ...) of each batch; see `rnnpipe.io.evaluation`.
     """
-    alpha = network.alpha
-    sd = [math.sqrt(2 / alpha * network.settings[k]["var_rec"]) for k in ("network", "value_network")]
-    engine = make_engine(device, alpha, sd[0], sd[1], network.task)
+    kind = policy_kind(network.policy_settings.kind)
+    engine = kind.engine(device, network.task, network.policy_settings, network.value_settings)
     policy, value = ({k: v.to(device) for k, v in w.items()} for w in (network.policy, network.value))
 
     def run(numbered: tuple[int, Trials]) -> tuple[Columns, Columns]:

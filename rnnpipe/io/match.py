@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rnnpipe.errors import ArtefactError
 from rnnpipe.io.network import Network
 from rnnpipe.io.trials import TrialsFile
-from rnnpipe.networks.settings import GatedSettings, ValueSettings
-from rnnpipe.settings import parse
+from rnnpipe.networks.policy_kind import policy_kind
+from rnnpipe.networks.settings import ValueSettings
 from rnnpipe.tasks._environment import AnyTask
+
+if TYPE_CHECKING:
+    from rnnpipe.networks.policy_kind import PolicySettings
 
 
 def check_match(network: Network, trials: TrialsFile) -> None:
@@ -33,22 +38,23 @@ def check_match(network: Network, trials: TrialsFile) -> None:
         raise ArtefactError(f"{trials.path}: has {shape} inputs and actions, the network expects {expected}.")
 
 
-def check_start(network: Network, task: AnyTask, policy: GatedSettings, value: ValueSettings) -> None:
+def check_start(network: Network, task: AnyTask, policy: PolicySettings, value: ValueSettings) -> None:
     """Check that a training of these settings can start from a network: same channels, kinds, sizes and connections.
 
     Raises:
         ArtefactError: It cannot; the message names the field.
     """
-    had = parse(GatedSettings, network.settings["network"], f"{network.path}: network")
-    had_value = parse(ValueSettings, network.settings["value_network"], f"{network.path}: value_network")
-    permanent = [s.input_targets if s.input_targets_permanent else {} for s in (had, policy)]
+    had, had_value = network.policy_settings, network.value_settings
     fields: list[tuple[str, object, object]] = [
         ("the task's inputs", list(network.task.input_names), list(task.input_names)),
         ("the task's actions", list(network.task.action_names), list(task.action_names)),
-        ("network.input_targets that are permanent", permanent[0], permanent[1]),
+        ("network.kind", had.kind, policy.kind),
     ]
+    if had.kind == policy.kind:
+        kind = policy_kind(policy.kind)
+        wanted = kind.structure(policy)
+        fields += [(f"network.{name}", theirs, wanted[name]) for name, theirs in kind.structure(had).items()]
     structure = ["kind", "n_units", "connection_probability"]
-    fields += [(f"network.{name}", getattr(had, name), getattr(policy, name)) for name in structure]
     if value.kind == had_value.kind == "linear":
         structure = []  # it follows from the policy network
     fields += [(f"value_network.{name}", getattr(had_value, name), getattr(value, name)) for name in structure]

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.files import whole
-from rnnpipe.networks.parameters import effective
-from rnnpipe.networks.settings import PARAMETERS, GatedSettings, ValueSettings
+from rnnpipe.networks.parameters import effective, recurrent_shapes
+from rnnpipe.networks.policy_kind import policy_kind
+from rnnpipe.networks.settings import ValueSettings
 from rnnpipe.settings import parse
 from rnnpipe.tasks import task_class
 from rnnpipe.tasks._environment import AnyTask
@@ -33,7 +34,8 @@ SCHEMA_VERSION = 1
 class Network:
     """A trained network: effective weights, w[to, from], and everything that rebuilds it.
 
-    `policy` and `value` are masked, and those of a simple network are written as the gated network that it is.
+    `policy` and `value` are masked, and those of a simple network are written as the gated network that it is; see
+    `rnnpipe.networks.parameters.effective`.
     """
 
     path: Path
@@ -48,11 +50,12 @@ class Network:
     """Parameters of policy and value as they are trained: not masked, without the gates of a simple network."""
     masks: dict[str, dict[str, Tensor]]
     """Connection masks of policy and value by parameter."""
-
-    @property
-    def alpha(self) -> float:
-        """Dt / tau."""
-        return self.task.dt / float(self.settings["network"]["tau"])
+    policy_settings: Any
+    """Settings of the policy network, validated: those of its kind."""
+    value_settings: ValueSettings
+    """Settings of the value network, validated."""
+    initial: dict[str, Tensor]
+    """Parameters of the policy before training, of kinds whose files keep them."""
 
 
 def write_tensors(path: str | Path, content: Mapping[str, Any]) -> None:
@@ -124,11 +127,16 @@ def read_network(path: str | Path) -> Network:
         settings = json.loads(content["settings"])
         task_settings = dict(settings["task"])
         task = parse(task_class(task_settings.pop("name")), task_settings, "task")
-        network = parse(GatedSettings, settings["network"], "network")
+        kind = policy_kind(settings["network"].get("kind"))
+        network: Any = parse(kind.settings, settings["network"], "network")
         value_network = parse(ValueSettings, settings["value_network"], "value_network")
         masks = content["masks"]
         parts = {"policy": content["policy"], "value": content["value"]}
-        expected = _shapes(task, network, value_network)
+        n_actions = len(task.action_names)
+        expected = {
+            "policy": kind.shapes(network, len(task.input_names), n_actions),
+            "value": _value_shapes(value_network, network.n_units + n_actions),
+        }
         for part, tensors in parts.items():
             for name, shape in expected[part].items():
                 tensor = tensors[name]
@@ -153,6 +161,9 @@ def read_network(path: str | Path) -> Network:
             provenance=json.loads(content["provenance"]),
             parameters=parts,
             masks={part: dict(masks[part]) for part in parts},
+            policy_settings=network,
+            value_settings=value_network,
+            initial={name: content["initial"][name] for name in kind.kept_initial},
         )
     except SettingsError as error:
         raise ArtefactError(f"{path}: was made with settings this rnnpipe does not know: {error}") from None
@@ -160,24 +171,7 @@ def read_network(path: str | Path) -> Network:
         raise ArtefactError(f"{path}: is damaged or incomplete ({error!r}); train the network again.") from None
 
 
-def _shapes(task: AnyTask, network: GatedSettings, value: ValueSettings) -> dict[str, dict[str, tuple[int, ...]]]:
-    def recurrent(kind: str, n: int, n_in: int, n_out: int) -> dict[str, tuple[int, ...]]:
-        blocks = 3 if kind == "gated" else 1
-        shapes: dict[str, tuple[int, ...]] = {
-            "w_in": (blocks * n, n_in),
-            "b_in": (blocks * n,),
-            "w_gates": (2 * n, n),
-            "w_rec": (n, n),
-            "w_out": (n_out, n),
-            "b_out": (n_out,),
-            "x0": (n,),
-        }
-        return {name: shapes[name] for name in PARAMETERS[kind]}
-
-    n_actions = len(task.action_names)
-    n_seen = network.n_units + n_actions
-    linear: dict[str, tuple[int, ...]] = {"w_out": (1, n_seen), "b_out": (1,), "x0": (n_seen,)}
-    return {
-        "policy": recurrent(network.kind, network.n_units, len(task.input_names), n_actions),
-        "value": linear if value.kind == "linear" else recurrent(value.kind, value.n_units, n_seen, 1),
-    }
+def _value_shapes(value: ValueSettings, n_seen: int) -> dict[str, tuple[int, ...]]:
+    if value.kind == "linear":
+        return {"w_out": (1, n_seen), "b_out": (1,), "x0": (n_seen,)}
+    return recurrent_shapes(value.kind, value.n_units, n_seen, 1)

@@ -32,8 +32,8 @@ Pairing = Literal["learning", "rollout"]
 OnBlock = Callable[["_Packed", int, int], None]
 """Called with the packed records of a rollout and a range of steps that is done."""
 Stepper = Callable[[int, int, Array, Array, Array, Array], tuple[int, bool]]
-"""Runs a policy from step t0 up to (not including) t1, given t0, t1, the input projections of these steps, their noise of
-unit variance, their uniform numbers and the running trials; returns the steps done and whether the policy is finite."""
+"""Runs a policy from step t0 up to (not including) t1, given t0, t1, the input projections of these steps, their noise
+(of unit variance) and uniform numbers, and the running trials; returns the steps done and whether it stayed finite."""
 
 BLOCK = 32
 """Steps whose noise and input projections are made at once; some are in vain when the last trial ends earlier."""

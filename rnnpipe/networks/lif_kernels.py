@@ -66,28 +66,34 @@ def _rotated(x: Any, k: int) -> Any:
     return np.uint32(np.uint32(x << np.uint32(k)) | np.uint32(x >> np.uint32(32 - k)))
 
 
+@numba.njit(inline="always", **_OPTIONS)
+def _next(a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Word of a generator, xoshiro128++, and its next state."""
+    word = np.uint32(_rotated(np.uint32(a + d), 7) + a)
+    e, f = np.uint32(c ^ a), np.uint32(d ^ b)
+    return word, np.uint32(a ^ f), np.uint32(b ^ e), np.uint32(e ^ np.uint32(b << np.uint32(9))), _rotated(f, 11)
+
+
 @numba.njit(**_OPTIONS)
 def _words(lanes: Any, words: Any) -> None:
-    """Next word of each generator, xoshiro128++: (LANES,) uint32."""
-    s0, s1, s2, s3 = lanes[0], lanes[1], lanes[2], lanes[3]
+    """Next two words of each generator, (2, LANES) uint32; two at a time, so that the state is stored half as often."""
+    s0, s1, s2, s3, first, second = lanes[0], lanes[1], lanes[2], lanes[3], words[0], words[1]
     for i in range(LANES):
-        a, b, c, d = s0[i], s1[i], s2[i], s3[i]
-        words[i] = np.uint32(_rotated(np.uint32(a + d), 7) + a)
-        c2, d2 = np.uint32(c ^ a), np.uint32(d ^ b)
-        s0[i] = np.uint32(a ^ d2)
-        s1[i] = np.uint32(b ^ c2)
-        s2[i] = np.uint32(c2 ^ np.uint32(b << np.uint32(9)))
-        s3[i] = _rotated(d2, 11)
+        word, a, b, c, d = _next(s0[i], s1[i], s2[i], s3[i])
+        first[i] = word
+        word, a, b, c, d = _next(a, b, c, d)
+        second[i] = word
+        s0[i], s1[i], s2[i], s3[i] = a, b, c, d
 
 
 @numba.njit(**_OPTIONS)
 def uniform(lanes: Any, out: Any) -> None:
     """Fill a vector with numbers in (0, 1)."""
-    words = np.empty(LANES, np.uint32)
-    for first in range(0, len(out), LANES):
+    words = np.empty((2, LANES), np.uint32)
+    for first in range(0, len(out), 2 * LANES):
         _words(lanes, words)
-        for i in range(min(LANES, len(out) - first)):
-            out[first + i] = (np.float64(words[i]) + 0.5) * 2.0**-32
+        for i in range(min(2 * LANES, len(out) - first)):
+            out[first + i] = (np.float64(words[i // LANES, i % LANES]) + 0.5) * 2.0**-32
 
 
 @numba.njit(**_OPTIONS)
@@ -98,10 +104,10 @@ def normal(lanes: Any, out: Any) -> None:
     Polynomials are minimax fits: log2 on [1, 2) to 2e-6, cosine and sine on a quarter turn either way to 6e-7.
     """
     assert len(out) % (2 * LANES) == 0
-    lengths, angles = np.empty(LANES, np.uint32), np.empty(LANES, np.uint32)
+    words = np.empty((2, LANES), np.uint32)
+    lengths, angles = words[0], words[1]
     for first in range(0, len(out), 2 * LANES):
-        _words(lanes, lengths)
-        _words(lanes, angles)
+        _words(lanes, words)
         one, other = out[first : first + LANES], out[first + LANES : first + 2 * LANES]
         for i in range(LANES):
             x = np.float32(lengths[i]) + np.float32(0.5)  # u = x / 2^32

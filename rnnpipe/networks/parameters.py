@@ -9,6 +9,7 @@ signs of the units apply.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnnpipe.networks.settings import PARAMETERS, GatedSettings, ValueSettings
+
+if TYPE_CHECKING:
+    from rnnpipe.networks.rate_settings import RateSettings
 
 ORDER = (*PARAMETERS["gated"], *PARAMETERS["rate"])
 
@@ -69,6 +73,21 @@ def _connect(rng: np.random.RandomState, n_units: int, n_rows: int, k: int) -> N
     for row in mask:
         row[rng.permutation(n_units)[:k]] = 1
     return mask
+
+
+def recurrent_shapes(kind: str, n_units: int, n_inputs: int, n_outputs: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of the parameters of a gated or simple network by name."""
+    blocks = 3 if kind == "gated" else 1
+    shapes: dict[str, tuple[int, ...]] = {
+        "w_in": (blocks * n_units, n_inputs),
+        "b_in": (blocks * n_units,),
+        "w_gates": (2 * n_units, n_units),
+        "w_rec": (n_units, n_units),
+        "w_out": (n_outputs, n_units),
+        "b_out": (n_outputs,),
+        "x0": (n_units,),
+    }
+    return {name: shapes[name] for name in PARAMETERS[kind]}
 
 
 GATE_BIAS = 100.0
@@ -159,7 +178,7 @@ def initial_policy(
 
 
 def initial_value(
-    settings: ValueSettings, policy: GatedSettings, n_actions: int, seed: int, reward_abort: float
+    settings: ValueSettings, policy: GatedSettings | RateSettings, n_actions: int, seed: int, reward_abort: float
 ) -> tuple[Parameters, dict[str, Tensor]]:
     """Initial value network: it predicts `initial_value` everywhere.
 
@@ -208,7 +227,7 @@ def effective(parameters: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> 
 def own(gradient: Mapping[str, Tensor], parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A gradient in the effective weights as one in the parameters: without the gates that a simple network lacks.
 
-    Their rows come after those of the state. A magnitude of a rate network that is not positive has no effect, and so no
+    Their rows come after those of the state. A magnitude of a rate network that is not positive has no effect and no
     gradient.
     """
     if "w" in parameters:
@@ -216,5 +235,6 @@ def own(gradient: Mapping[str, Tensor], parameters: Mapping[str, Tensor]) -> dic
         if "sign" in parameters:
             w_rec = w_rec * parameters["sign"] * (w > 0)
             still = {"sign": torch.zeros_like(parameters["sign"])}
-        return {**gradient, **still, "w": w_rec, "b_rec": gradient["b_in"]}
+        made = {**gradient, **still, "w": w_rec, "b_rec": gradient["b_in"]}
+        return {name: made[name] for name in parameters}
     return {name: gradient[name][: len(value)] for name, value in parameters.items()}

@@ -31,8 +31,8 @@ def rollout(  # type: ignore[no-untyped-def]
         alive: Trials still going on at t0, (n_alive,), in the order of the arrays above.
         phase, stops: The trials' rule table.
         w_rec_t, w_out_t, b_out: Effective weights, [from, to].
-        start, trial, prev, action, z, x, r, d: Packed records that are filled in; `z` is the policy, `d` how far a state
-            was from what drove it.
+        start, trial, prev, action, z, x, r, d: Packed records that are filled in; `z` is the policy, `d` how far what
+            drives a state is from it.
         keep: Whether `d` is wanted.
 
     Returns:

@@ -115,6 +115,8 @@ def write_results(
         "provenance": json.dumps(dict(provenance), sort_keys=True),
         "resume": learner.state(),
     }
+    if learner.initial:
+        content["initial"] = learner.initial
     task = learner.task
     write_history(
         history_path,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,16 +21,20 @@ from rnnpipe.evaluation.outcomes import outcomes
 from rnnpipe.io.network import Network
 from rnnpipe.networks.draws import Fresh
 from rnnpipe.networks.engine import Episode, ValuePass, batch_size
-from rnnpipe.networks.engines import make_engine, thread_pool
-from rnnpipe.networks.parameters import Parameters, effective, initial_policy, initial_value, masked, own
+from rnnpipe.networks.engines import thread_pool
+from rnnpipe.networks.parameters import Parameters, effective, initial_value, masked, own
 from rnnpipe.networks.penalties import weights_slope
-from rnnpipe.networks.settings import GatedSettings, Penalty, ValueSettings, check_inputs
+from rnnpipe.networks.policy_kind import policy_kind
+from rnnpipe.networks.settings import GatedSettings, Penalty, ValueSettings
 from rnnpipe.tasks._environment import AnyTask
 from rnnpipe.training.adam import Adam
 from rnnpipe.training.objective import advantage, returns, risk_sensitive
 from rnnpipe.training.settings import PolicyGradientSettings
 from rnnpipe.training.tracker import Tracker
 from rnnpipe.trials import Trials
+
+if TYPE_CHECKING:
+    from rnnpipe.networks.rate_settings import RateSettings
 
 
 class PolicyGradient:
@@ -51,7 +55,7 @@ class PolicyGradient:
     def __init__(
         self,
         task: AnyTask,
-        network: GatedSettings,
+        network: GatedSettings | RateSettings,
         value_network: ValueSettings,
         learning: PolicyGradientSettings,
         seed: int,
@@ -70,22 +74,12 @@ class PolicyGradient:
                 "learning.max_updates = 0 makes no training trials, which are what would be scored without validations;"
                 " raise it or learning.validation_trials."
             )
-        if task.dt > network.tau:
-            raise SettingsError(
-                f"task.dt = {task.dt:g} ms is longer than network.tau = {network.tau:g} ms; take a shorter step."
-            )
-        alpha = task.dt / network.tau
-        self.engine = make_engine(
-            device,
-            alpha,
-            math.sqrt(2 / alpha * network.var_rec),
-            math.sqrt(2 / alpha * value_network.var_rec),
-            task,
-        )
+        self._kind = kind = policy_kind(network.kind)
+        kind.check(network, task)
+        self.engine = kind.engine(device, task, network, value_network)
         self._pool = thread_pool(threads) if threads > 1 else None
         self._helper = thread_pool(1) if threads > 1 else None
-        check_inputs(network, task.input_names)
-        policy, policy_masks = initial_policy(network, task.input_names, n_actions, 3 * seed + 1)
+        policy, policy_masks = kind.initial(network, task, 3 * seed + 1)
         value, value_masks = initial_value(value_network, network, n_actions, 3 * seed + 2, task.reward_abort)
         if initial is not None:
             policy, value = Parameters(initial.parameters["policy"]), Parameters(initial.parameters["value"])
@@ -95,9 +89,11 @@ class PolicyGradient:
             "value": {k: m.to(device) for k, m in value_masks.items()},
         }
         self.policy, self.value = policy.to(device), value.to(device)
+        self.initial = {name: policy[name].clone() for name in kind.kept_initial}
         norm = learning.max_grad_norm
-        self._policy_penalty, self._value_penalty = network.penalty, value_network.penalty
-        self.policy_adam = Adam(self.policy, learning.learning_rate, norm, self.masks["policy"], network.fixed)
+        self._policy_penalty, self._value_penalty = kind.penalty(network), value_network.penalty
+        untrained = kind.untrained(network)
+        self.policy_adam = Adam(self.policy, learning.learning_rate, norm, self.masks["policy"], untrained)
         self.value_adam = Adam(self.value, learning.value_learning_rate, norm, self.masks["value"], value_network.fixed)
         self.rng = np.random.RandomState(3 * seed)
         streams = np.random.SeedSequence(3 * seed).generate_state(3, np.uint64) >> np.uint64(1)
@@ -151,6 +147,7 @@ class PolicyGradient:
         entropy = self.learning.entropy_bonus / n
         gradient = self.engine.policy_gradient(policy, episode, credit / n, entropy, self._policy_penalty)
         policy_norm = self._step(self.policy_adam, gradient, self.masks["policy"], self._policy_penalty)
+        self._kind.confine(self.policy)
         value_norm = other.result() if other else improve_value()
         self._norms.append(torch.stack([policy_norm, value_norm]))
         self.n_updates += 1

@@ -1,7 +1,7 @@
 # evaluations and histories -> the table of published numbers and ours
 rule claims:
     input:
-        [path for _, path in study.claims_inputs()],
+        [study.target(path) for _, path in study.claims_inputs()],
     output:
         csv=report(
             "results/claims.csv",

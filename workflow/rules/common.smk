@@ -69,6 +69,18 @@ def initial_flag(wildcards):
     return " ".join(f"--initial {path}" for path in study.initial_network(wildcards.experiment, wildcards.seed))
 
 
+def spiking_flags(wildcards):
+    """Flags of stage `spiking` that name its networks, and the file whose factors it takes."""
+    networks = study.trainings(wildcards.experiment, wildcards.batch)
+    factors = study.factor_of(wildcards.experiment, wildcards.mapping, wildcards.batch)
+    return " ".join([f"--network {path}" for path in networks] + [f"--factor_of {path}" for path in factors])
+
+
+def seed_flags(wildcards):
+    """Flags `--seed` of a training of several networks."""
+    return " ".join(f"--seed {seed}" for seed in study.experiment(wildcards.experiment).batches[wildcards.batch])
+
+
 def named_inputs(pairs):
     """Flags `--inputs NAME=FILE` of a stage that gathers files."""
     return " ".join(f"--inputs {name}={path}" for name, path in pairs)
@@ -80,3 +92,5 @@ wildcard_constraints:
     experiment=r"\w+",
     figure=r"\w+",
     seed=r"0|[1-9]\d*",
+    batch=r"\d+-\d+",
+    mapping=r"\w+",

@@ -1,7 +1,7 @@
 # evaluations, histories, fixed points -> a figure and the numbers it plots
 rule figures:
     input:
-        lambda w: [path for _, path in study.figure_inputs(w.figure)],
+        lambda w: [study.target(path) for _, path in study.figure_inputs(w.figure)],
     output:
         pdf=report(
             "results/figures/{figure}.pdf",

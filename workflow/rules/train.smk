@@ -17,7 +17,7 @@ rule train:
         runtime=240,
         gpu=gpus,
     params:
-        code=lambda w: code("train", task_module(study.experiment(w.experiment).task)),
+        code=lambda w: code("train", *study.modules(w.experiment)),
         settings=lambda w: study.train_settings(w.experiment),
         initial=lambda w: initial_flag(w),
         device=device,
@@ -28,6 +28,38 @@ rule train:
     shell:
         "exec python -m rnnpipe train --settings {params.settings:q} --seed {wildcards.seed}"
         " {params.initial} --network {output.network} --history {output.history} --checkpoint {params.checkpoint}"
+        " --device {params.device} --threads {threads} > {log} 2>&1"
+
+
+# settings of a supervised experiment and several seeds -> a folder of networks (.pth, .mat) and histories
+rule train_several:
+    output:
+        directory("results/train/{experiment}/seeds{batch}"),
+    log:
+        "results/logs/train/{experiment}/seeds{batch}.log",
+    benchmark:
+        "results/benchmarks/train/{experiment}/seeds{batch}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: study.workflow.threads
+    resources:
+        mem_mb=3000,
+        runtime=240,
+        gpu=gpus,
+    params:
+        code=lambda w: code("train", *study.modules(w.experiment)),
+        settings=lambda w: study.train_settings(w.experiment),
+        seeds=seed_flags,
+        network=lambda w, output: f"{output}/seed{{seed}}.pth",
+        history=lambda w, output: f"{output}/seed{{seed}}.history.h5",
+        device=device,
+        # beside the output, not in it: Snakemake never deletes it
+        checkpoint=lambda w, output: f"results/train/{w.experiment}/.seeds{w.batch}.checkpoint",
+    message:
+        "Training {wildcards.experiment}, seeds {wildcards.batch}"
+    shell:
+        "exec python -m rnnpipe train --settings {params.settings:q} {params.seeds}"
+        " --network {params.network:q} --history {params.history:q} --checkpoint {params.checkpoint}"
         " --device {params.device} --threads {threads} > {log} 2>&1"
 
 
