@@ -169,7 +169,7 @@ class Figure(Settings):
 
     @property
     def experiments(self) -> list[str]:
-        """Names of the experiments that it shows."""
+        """Names of the experiments (or sweeps) that it shows."""
         return [self.of] if isinstance(self.of, str) else list(self.of)
 
     @property

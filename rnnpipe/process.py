@@ -1,4 +1,4 @@
-"""How a stage's process ends: with its parent, and never two on one checkpoint."""
+"""How a stage's process ends: with its parent, when it is asked to, and never two on one checkpoint."""
 
 from __future__ import annotations
 
@@ -26,6 +26,21 @@ def end_with_parent(sig: signal.Signals = signal.SIGTERM) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(sig), 0, 0, 0)
         if os.getppid() != parent:  # it died before the call
             os.kill(os.getpid(), sig)
+
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[list[int]]:
+    """A list that stays empty until a signal asks the process to stop; the first Ctrl-C is a request, too."""
+    received: list[int] = []
+    before = {s: signal.signal(s, lambda number, _: received.append(number)) for s in STOP_SIGNALS}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -294,7 +294,7 @@ def test_the_engine_of_other_devices_learns_too(kind: str, monkeypatch: pytest.M
     def other(device: torch.device, alpha: float, noise: float, value_noise: float, *task: object) -> TorchEngine:
         return TorchEngine(alpha, noise, value_noise, device=device)
 
-    monkeypatch.setattr("rnnpipe.networks.policy_kind.make_engine", other)
+    monkeypatch.setattr("rnnpipe.networks.gated_policy.make_engine", other)
     a = learner(seed=102, value=ValueSettings(kind=kind), validation_trials=300)  # type: ignore[arg-type]
     assert isinstance(a.engine, TorchEngine)
     assert a.validate()["mean_reward"] == -1

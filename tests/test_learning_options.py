@@ -379,7 +379,7 @@ def test_the_engine_of_other_devices_trains_with_every_option(kind: str, monkeyp
         "trials_per_update": 1,
     }
     mine = go(learner(**options), 1)
-    monkeypatch.setattr("rnnpipe.networks.policy_kind.make_engine", other)
+    monkeypatch.setattr("rnnpipe.networks.gated_policy.make_engine", other)
     theirs = learner(**options)
     assert isinstance(theirs.engine, TorchEngine)
     go(theirs, 1)

@@ -23,12 +23,17 @@ import yaml
 ROOT = Path(__file__).parents[1]
 TINY = {"max_updates": 60, "validation_interval": 30, "validation_trials": 20, "on_failure": "keep"}
 STUDY = {
-    "tasks": {"motion": {"task": "rdm_fixed", "dt": 50.0, "fixation": 100.0}, "rt": {"task": "rdm_rt", "dt": 50.0}},
+    "tasks": {
+        "motion": {"task": "rdm_fixed", "dt": 50.0, "fixation": 100.0},
+        "rt": {"task": "rdm_rt", "dt": 50.0},
+        "go": {"task": "go_nogo"},
+    },
     "datasets": {
         "motion": {
             "behaviour": {"trials_per_condition": 20},
             "activity": {"trials_per_condition": 4, "record_activity": True},
-        }
+        },
+        "go": {"trials": {"trials_per_condition": 2}},
     },
     "experiments": {
         "a": {
@@ -45,7 +50,15 @@ STUDY = {
             "learning": TINY,
             "seeds": [1],
         },
+        "s": {
+            "task": "go",
+            "sweep": {"key": "network.n_units", "values": [8, 12]},
+            "learning": {"rule": "bptt", "max_trials": 20, "evaluation_trials": 5},
+            "seeds": 3,
+            "seeds_per_job": 2,
+        },
     },
+    "spiking": {"lif": {"search": {"factors": [10, 30], "n_trials": 2, "n_heldout": 2, "only_trained": False}}},
     "figures": {
         "learning_a": {"module": "fig_learning", "of": "a", "needs": ["history"]},
         "learning_b": {"module": "fig_learning", "of": "b", "needs": ["history"]},
@@ -124,7 +137,7 @@ def copy_repository(folder: Path) -> Path:
     (folder / "environment.yml").write_text((ROOT / "environment.yml").read_text())
     (folder / "config/mini.yaml").write_text(yaml.safe_dump(STUDY))
     main = folder / "config/config.yaml"
-    main.write_text(main.read_text().replace("- song2017", "- mini"))
+    main.write_text(main.read_text().replace("  - song2017\n", "  - mini\n").replace("  - kim2019\n", ""))
     return folder
 
 
@@ -398,3 +411,51 @@ def test_the_shipped_study_runs_at_smoke_scale(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     again = snakemake(tmp_path, *words, *configuration)
     assert "Nothing to be done" in again.stdout
+
+
+SPIKES = [f"results/spiking/s_8/lif/seeds{batch}.h5" for batch in ("0-1", "2-2")]
+ON_TRIALS = ["results/evaluate/s_8/seed2.trials.h5", "results/evaluate/s_8/lif/seed2.trials.h5"]
+SAMPLE_GO = {"Sampling data set trials of go"}
+TRAIN_S = {"Training s_8, seeds 0-1", "Training s_8, seeds 2-2"}
+MAP_S = {f"Mapping s_8, seeds {batch}, to spikes (lif)" for batch in ("0-1", "2-2")}
+EVALUATE_S = {"Evaluating s_8, seed 2, on trials"}
+EVALUATE_SPIKES = {"Evaluating s_8, seed 2, with spikes (lif) on trials"}
+
+
+@pytest.fixture(scope="module")
+def mapped(tree: Path) -> Path:
+    """The tree in which rate networks have been trained, mapped and evaluated, too."""
+    assert planned(tree, *SPIKES, *ON_TRIALS) == SAMPLE_GO | TRAIN_S | MAP_S | EVALUATE_S | EVALUATE_SPIKES
+    done = snakemake(tree, "--cores", "2", *SPIKES, *ON_TRIALS)
+    assert done.returncode == 0, done.stdout
+    return tree
+
+
+RATE_EDITS = {
+    "nothing": (None, set()),
+    "rate kernels": ("networks/rate_kernels.py", TRAIN_S | MAP_S | EVALUATE_S | EVALUATE_SPIKES),
+    "trainer": ("training/bptt.py", TRAIN_S | MAP_S | EVALUATE_S | EVALUATE_SPIKES),
+    "other trainer": ("training/policy_gradient.py", set()),
+    "spiking kernels": ("networks/lif_kernels.py", MAP_S | EVALUATE_S | EVALUATE_SPIKES),
+    "search": ("mapping/search.py", MAP_S | EVALUATE_SPIKES),
+}
+
+
+@pytest.mark.parametrize("case", RATE_EDITS)
+def test_rate_networks_rerun_with_the_code_that_runs_them(mapped: Path, case: str) -> None:
+    name, expected = RATE_EDITS[case]
+    if name is None:
+        assert planned(mapped, *SPIKES, *ON_TRIALS) == expected
+        return
+    with edited(mapped / "rnnpipe" / name, "", CODE):
+        assert planned(mapped, *SPIKES, *ON_TRIALS) == expected
+
+
+def test_several_networks_of_a_job_and_their_files(mapped: Path) -> None:
+    names = {path.name for path in (mapped / "results/train/s_8/seeds0-1").glob("[!.]*")}
+    assert names == {f"seed{seed}.{kind}" for seed in (0, 1) for kind in ("pth", "mat", "history.h5")}
+    with study(mapped, "spiking", "lif", "search", "n_trials", value=3):
+        assert planned(mapped, *SPIKES, *ON_TRIALS) == MAP_S | EVALUATE_SPIKES
+    with study(mapped, "experiments", "s", "seeds", value=4):
+        wanted = "results/spiking/s_8/lif/seeds2-3.h5"
+        assert planned(mapped, wanted) == {"Training s_8, seeds 2-3", "Mapping s_8, seeds 2-3, to spikes (lif)"}

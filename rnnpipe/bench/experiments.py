@@ -18,6 +18,7 @@ from rnnpipe.bench.measure import Measurement, sgemm_rate
 from rnnpipe.bench.products import multiplier, update_products
 from rnnpipe.bench.training import learner
 from rnnpipe.config import HISTORY, Study
+from rnnpipe.config_entries import Experiment
 from rnnpipe.io.history import read_history
 from rnnpipe.memory import keep_freed_memory
 from rnnpipe.networks import kernels
@@ -95,6 +96,8 @@ def measure_experiments(study: Study, repetitions: int) -> Iterator[Measurement]
     yield Measurement("sgemm", rate / 1e9, "GFLOP/s", 1, 10)
     measured: list[tuple[Any, ...]] = []
     for name, experiment in study.experiments.items():
+        if not isinstance(experiment, Experiment):
+            continue  # what is learned supervised is measured by itself
         task, sizes = study.tasks[experiment.task], experiment.learning.trials_per_update
         same = (task, experiment.network, experiment.value_network, sizes)
         if isinstance(task, Task) and same not in measured:
@@ -130,6 +133,8 @@ def measure_criterion(study: Study, results: Path) -> Iterator[Measurement]:
         machine that may have done other things; of a training that was interrupted, time since it was resumed.
     """
     for name, experiment in study.experiments.items():
+        if experiment.supervised:
+            continue  # their histories hold evaluations, and several networks share a job
         trials, seconds = [], []
         for seed in experiment.seeds:
             history = results / study.result(HISTORY, name, seed)

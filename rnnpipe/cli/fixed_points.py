@@ -20,6 +20,7 @@ from rnnpipe.io.fixed_points import write_fixed_points
 from rnnpipe.io.match import check_match
 from rnnpipe.io.network import read_network
 from rnnpipe.io.trials import open_trials
+from rnnpipe.networks.settings import GatedSettings
 from rnnpipe.provenance import provenance
 from rnnpipe.tasks._environment import EnvironmentTask
 
@@ -36,14 +37,19 @@ def command(settings: dict[str, Any], network_path: Path, dataset: Path, out: Pa
     """Find the fixed points of a trained policy network under each constant input of its task."""
     search: FixedPointSettings = settings["fixed_points"]
     network = read_network(network_path)
-    task, tau = network.task, float(network.settings["network"]["tau"])
+    task, units = network.task, network.policy_settings
+    if not isinstance(units, GatedSettings):
+        raise ArtefactError(
+            f"{network_path}: is a {units.kind} network; fixed points are searched for in gated and simple networks."
+        )
     if isinstance(task, EnvironmentTask):
         raise ArtefactError(
             f"{network_path}: was trained on task {task.name!r}, an environment whose inputs follow from what is done:"
             " it has no periods of constant input under which fixed points could be searched for; take a network of a"
             " trial-structured task."
         )
-    noise_sd = math.sqrt(2 / network.alpha * network.settings["network"]["var_rec"])
+    tau = units.tau
+    noise_sd = math.sqrt(2 * tau / task.dt * units.var_rec)
     with open_trials(dataset) as trials:
         check_match(network, trials)
         some = trials[: search.n_trials]

@@ -23,13 +23,12 @@ from rnnpipe.mapping.settings import SearchSettings
 from rnnpipe.memory import keep_freed_memory
 from rnnpipe.networks.engines import hold_libraries
 from rnnpipe.networks.lif_settings import LifSettings
-from rnnpipe.process import only_one
+from rnnpipe.process import only_one, stop_requests
 from rnnpipe.progress import Progress
 from rnnpipe.provenance import provenance
 from rnnpipe.settings import canonical
 from rnnpipe.tasks._base import Task
 from rnnpipe.training.checkpoint import Checkpoint
-from rnnpipe.training.loop import stop_requests
 
 Measures = dict[str, NDArray[Any]]
 
@@ -168,8 +167,8 @@ def _map(
         task, network, (one.sigma_rec, one.sigma_init), lif, search, seed, threads, factor, progress.advance
     )
     progress.report(
-        f"{one.path}: factor {found['factor']:g}  accuracy {found['best']:.2f} in the search, {found['heldout']:.2f} held"
-        f" out, {found['rate']:.2f} of the rate network",
+        f"{one.path}: factor {found['factor']:g}  accuracy {found['best']:.2f} in the search, {found['heldout']:.2f}"
+        f" held out, {found['rate']:.2f} of the rate network",
         important=True,
         factor=f"{found['factor']:g}",
         accuracy=f"{found['heldout']:.2f}",

@@ -12,10 +12,10 @@ import click
 from rnnpipe.cli._options import TASK, stage
 from rnnpipe.provenance import provenance
 from rnnpipe.training.job import Job
-from rnnpipe.training.rules import GROUPS, groups_of, modules_of, rule_of
+from rnnpipe.training.rules import groups_of, modules_of, rule_of
 
 
-@stage(choose=groups_of, task=TASK, **dict.fromkeys(GROUPS))
+@stage(choose=groups_of, task=TASK, network=None, value_network=None, learning=None)
 @click.option(
     "--seed",
     "seeds",

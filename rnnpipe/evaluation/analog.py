@@ -64,7 +64,7 @@ def scored(task: AnalogTask, trials: Trials, highest: Array, lowest: Array, spik
 
 
 def _answer(task: AnalogTask, trials: Trials, time: Array, output: Array, counts: Array) -> Columns:
-    """The answer that the output gives: the first time in the window that it is beyond the threshold, to either side."""
+    """The answer that the output gives: when it is first beyond the threshold in the window, to either side."""
     up, down = len(task.action_names) - 1, 1 if len(task.action_names) > 2 else FIXATE
     beyond = (np.abs(output) > task.threshold) & counts[:, None]
     first, i = beyond.argmax(0), np.arange(output.shape[1])

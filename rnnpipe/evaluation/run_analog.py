@@ -11,7 +11,7 @@ import numpy as np
 
 from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.evaluation.analog import batch_size, rate_batches, spiking_batches
-from rnnpipe.evaluation.run import Run
+from rnnpipe.evaluation.run import Columns, Run
 from rnnpipe.io.rate_network import read_rate_network
 from rnnpipe.io.spiking import read_spiking
 from rnnpipe.io.trials import open_trials
@@ -57,9 +57,9 @@ def analog_run(
         has = trials.attributes.get("task"), trials.attributes.get("dt"), trials.file["inputs"].shape[2]
         if has != (task.name, task.dt, network.n_inputs):
             raise ArtefactError(
-                f"{dataset}: holds trials of {has[0]!r} with steps of {has[1]:g} ms and {has[2]} inputs, but {path} is a"
-                f" network of {task.name!r} with steps of {task.dt:g} ms and {network.n_inputs} inputs; evaluate it on a"
-                " dataset of its own task."
+                f"{dataset}: holds trials of {has[0]!r} with steps of {has[1]:g} ms and {has[2]} inputs, but {path} is"
+                f" a network of {task.name!r} with steps of {task.dt:g} ms and {network.n_inputs} inputs; evaluate it"
+                " on a dataset of its own task."
             )
         attributes = {
             "task": task.name,
@@ -74,7 +74,7 @@ def analog_run(
         if factor is not None:
             attributes["scaling_factor"] = factor
         kinds = np.where(network.som, -2, np.where(network.inhibitory, -1, 1)).astype(np.int8)
-        extra = {"units/tau": network.tau.astype(np.float64), "units/type": kinds}
+        extra: Columns = {"units/tau": network.tau.astype(np.float64), "units/type": kinds}
         batches = trials.batches(batch_size(task.n_steps, network.n_units))
         if factor is None:
             run = rate_batches(task, network, (stored.sigma_rec, stored.sigma_init), batches, seed, activity)

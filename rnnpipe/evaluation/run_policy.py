@@ -36,7 +36,7 @@ def policy_run(
     """An evaluation of a network that acts, with drawn actions."""
     if spiking is not None or factor is not None:
         raise SettingsError(
-            f"{path}: acts by drawn actions; only rate networks with a continuous output become spiking."
+            f"{path}: acts by drawn actions; only rate networks with a continuous output are mapped to spikes."
         )
     network = read_network(path)
     where = choose_device(device, network.task)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rnnpipe.evaluation.outcomes import outcomes
 from rnnpipe.io.network import Network
+from rnnpipe.networks import gated_policy, rate_policy  # noqa: F401  `policy_kind` finds them by name
 from rnnpipe.networks.draws import Fresh
 from rnnpipe.networks.engines import thread_pool
 from rnnpipe.networks.policy_kind import policy_kind

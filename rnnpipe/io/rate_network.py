@@ -1,7 +1,8 @@
 """Rate networks on disk (.pth): plain tensors and plain settings; `read_rate_network` also reads the field's `.mat`.
 
-Contents: kind, schema_version, settings (task, network, learning), seed, network (the arrays of a `RateNetwork`, w
-rectified under Dale's principle), score, provenance, and `resume`, the state of the training at its end.
+The policies of `rnnpipe.io.network` that are rate networks are read, too. Contents: kind, schema_version, settings
+(task, network, learning), seed, network (the arrays of a `RateNetwork`, w rectified under Dale's principle), score,
+provenance, and `resume`, the state of the training at its end.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from rnnpipe.errors import ArtefactError, SettingsError
-from rnnpipe.io.network import SCHEMA_VERSION, read_tensors, write_tensors
+from rnnpipe.io.network import KIND as POLICY
+from rnnpipe.io.network import SCHEMA_VERSION, kind_of, read_network, read_tensors, write_tensors
 from rnnpipe.networks.rate_network import RateNetwork
 from rnnpipe.networks.rate_parameters import as_network
 from rnnpipe.networks.rate_settings import RATE, RateSettings
@@ -86,6 +88,8 @@ def read_rate_network(path: str | Path, task: Task | None = None) -> StoredRateN
         from rnnpipe.io.mat import read_mat
 
         return _of_mat(path, read_mat(path), task)
+    if kind_of(path) == POLICY:
+        return _of_policy(path)
     content = read_tensors(path, KIND)
     try:
         settings = json.loads(content["settings"])
@@ -110,6 +114,26 @@ def read_rate_network(path: str | Path, task: Task | None = None) -> StoredRateN
         raise ArtefactError(f"{path}: was made with settings this rnnpipe does not know: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise ArtefactError(f"{path}: is damaged or incomplete ({error!r}); train the network again.") from None
+
+
+def _of_policy(path: Path) -> StoredRateNetwork:
+    """A rate network that acts; its outputs are the logits of its actions."""
+    stored = read_network(path)
+    units, task = stored.policy_settings, stored.task
+    if not isinstance(units, RateSettings):
+        raise ArtefactError(
+            f"{path}: is a {units.kind} network; only rate networks (network.kind: rate) can be used here."
+        )
+    if not isinstance(task, Task):
+        raise ArtefactError(
+            f"{path}: was trained on task {task.name!r}, an environment, whose inputs follow from actions."
+        )
+    arrays = {name: tensor.numpy() for name, tensor in stored.parameters["policy"].items()}
+    arrays |= {f"{name}_initial": tensor.numpy() for name, tensor in stored.initial.items()}
+    ones, mask = np.ones_like(arrays["w"]), stored.masks["policy"].get("w")
+    arrays = {"sign": ones[0], **arrays, "mask": ones if mask is None else mask.numpy()}
+    network = as_network(arrays, units, task.dt, stored.seed, task.name).check(str(path))
+    return StoredRateNetwork(path, network, stored.settings, task, stored.score, units.sigma_rec, units.sigma_init)
 
 
 def _of_mat(path: Path, file: Any, task: Task | None) -> StoredRateNetwork:

@@ -106,10 +106,10 @@ def map_network(
     condition, n_conditions = condition_of(task, heldout.conditions), len(task.factorial())
     return {
         "accuracy": accuracy,
-        "factor": np.float64(factor),
-        "best": np.float64(best),
-        "heldout": np.float64(outcome.correct.mean()),
-        "rate": np.float64(right.mean()),
+        "factor": np.array(factor),
+        "best": np.array(best),
+        "heldout": np.array(outcome.correct.mean()),
+        "rate": np.array(right.mean()),
         "condition_accuracy": _by(condition, n_conditions, outcome.correct[:, None])[:, 0],
         "firing_rate": _by(condition, n_conditions, outcome.rates),
     }

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ Grads = dict[str, Tensor]
 Pairing = Literal["learning", "rollout"]
 OnBlock = Callable[["_Packed", int, int], None]
 """Called with the packed records of a rollout and a range of steps that is done."""
-Stepper = Callable[[int, int, Array, Array, Array, Array], tuple[int, bool]]
+Stepper = Callable[[int, int, Array, Array, Array, NDArray[Any]], tuple[int, bool]]
 """Runs a policy from step t0 up to (not including) t1, given t0, t1, the input projections of these steps, their noise
 (of unit variance) and uniform numbers, and the running trials; returns the steps done and whether it stayed finite."""
 
@@ -203,7 +203,9 @@ class CpuEngine:
         """What runs a policy over a block of steps and extends its records."""
         weights_t = [np.ascontiguousarray(w[k].T) for k in ("w_gates", "w_rec", "w_out")]
 
-        def advance(t0: int, t1: int, drive: Array, noise: Array, uniform: Array, alive: Array) -> tuple[int, bool]:
+        def advance(
+            t0: int, t1: int, drive: Array, noise: Array, uniform: Array, alive: NDArray[Any]
+        ) -> tuple[int, bool]:
             noise *= self._noise_sd
             return kernels.rollout(
                 t0, t1, trials.n_steps - 1, self._alpha, w["x0"], drive, noise, uniform, alive, trials.phase,

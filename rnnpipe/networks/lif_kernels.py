@@ -181,12 +181,16 @@ def _quadratic(v, current, constant, noise, sd, leak, resume, step, threshold): 
 
 
 @numba.njit(**_OPTIONS)
-def _filter(x: Any, h: Any, decay: Any, rise: Any, dt: Any) -> None:
-    """Advance the double exponential filter: `x` from the rising variable `h` as it was, then `h`."""
+def _filter(x: Any, h: Any, decay: Any, gain: Any) -> None:
+    """Advance the filtered variable `x` of the double exponential filter by gain times the rising variable `h`."""
     for j in range(len(x)):
-        before = h[j]
-        x[j] = x[j] * decay[j] + before * dt
-        h[j] = before * rise
+        x[j] = x[j] * decay[j] + h[j] * gain
+
+
+@numba.njit(**_OPTIONS)
+def _scale(x: Any, factor: Any) -> None:
+    for j in range(len(x)):
+        x[j] *= factor
 
 
 @numba.njit(**_OPTIONS)
@@ -259,6 +263,8 @@ def simulate(  # type: ignore[no-untyped-def]
     """
     n, n_outputs = len(v), len(w_out)
     current, h, r, h_r = np.zeros_like(v), np.zeros_like(v), np.zeros_like(v), np.zeros_like(v)
+    # all rising variables shrink alike: the factor is kept apart, and applied when it is due
+    shrunk, least = v.dtype.type(1), v.dtype.type(0.01)
     constant, resume = np.empty_like(v), np.full(n, resume_from[0], np.int32)
     for j in range(n_units, n):
         v[j] = v.dtype.type(-1e15)
@@ -297,8 +303,13 @@ def simulate(  # type: ignore[no-untyped-def]
         for k in range(len(chosen)):
             voltage[step - 1, k] = PEAK if v[chosen[k]] >= threshold else v[chosen[k]]
         if double:
-            _filter(current, h, decay, rise, dt)
-            _filter(r, h_r, decay, rise, dt)
+            _filter(current, h, decay, dt * shrunk)
+            _filter(r, h_r, decay, dt * shrunk)
+            shrunk *= rise
+            if shrunk < least:
+                _scale(h, shrunk)
+                _scale(h_r, shrunk)
+                shrunk = v.dtype.type(1)
         else:
             _decay(current, decay)
             _decay(r, decay)
@@ -309,11 +320,12 @@ def simulate(  # type: ignore[no-untyped-def]
                     spiked[found] = j
                     found += 1
             target, own = (h, h_r) if double else (current, r)
+            size = scale / shrunk
             for k in range(found):
                 j = spiked[k]
                 v[j] = reset
                 resume[j] = resume_from[step]
-                own[j] += jump[j]
+                own[j] += jump[j] / shrunk
                 if step >= COUNTED_FROM:
                     counts[j] += 1
                 if per_bin > 0:
@@ -323,7 +335,7 @@ def simulate(  # type: ignore[no-untyped-def]
                 total += 1
                 row = w_from[j]
                 for i in range(n):
-                    target[i] += scale * row[i]
+                    target[i] += size * row[i]
         sampled = every > 0 and step % every == 0
         if sampled or first <= step <= last:
             for k in range(n_outputs):

@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rnnpipe.errors import SettingsError
@@ -86,7 +87,9 @@ class RateEngine(CpuEngine):
         settings, weights_t = self._settings, [np.ascontiguousarray(w[k].T) for k in ("w_rec", "w_out")]
         each, kind = _numpy(alpha(torch.from_numpy(w["gamma"]), settings, self._dt)), ACTIVATIONS[settings.activation]
 
-        def advance(t0: int, t1: int, drive: Array, noise: Array, uniform: Array, alive: Array) -> tuple[int, bool]:
+        def advance(
+            t0: int, t1: int, drive: Array, noise: Array, uniform: Array, alive: NDArray[Any]
+        ) -> tuple[int, bool]:
             first = 1 if t0 == 0 else 0
             noise[:first] *= settings.sigma_init
             noise[first:] *= settings.sigma_rec
@@ -270,31 +273,3 @@ def as_parameters(network: RateNetwork) -> tuple[Parameters, dict[str, Tensor]]:
     values = {name: torch.from_numpy(np.array(getattr(network, name), np.float32)) for name in names}
     masks = {} if (network.mask == 1).all() else {"w": torch.from_numpy(np.array(network.mask, np.float32))}
     return Parameters(values), masks
-
-
-def as_rate_network(
-    parameters: Mapping[str, Tensor],
-    masks: Mapping[str, Tensor],
-    initial: Mapping[str, Tensor],
-    settings: RateSettings,
-    dt: float,
-    seed: int,
-    task: str,
-) -> RateNetwork:
-    """The rate network that acts with these parameters; its outputs are the logits of the actions."""
-    arrays = {name: value.detach().cpu().numpy() for name, value in parameters.items()}
-    ones = np.ones_like(arrays["w"])
-    return RateNetwork(
-        **{"sign": ones[0], **arrays},
-        mask=masks["w"].numpy() if "w" in masks else ones,
-        tau_min=settings.tau_min,
-        tau_max=settings.tau_max,
-        activation=settings.activation,
-        dt=dt,
-        n_som=settings.n_som,
-        dale=settings.dale,
-        w_initial=initial["w"].numpy() if "w" in initial else None,
-        gamma_initial=initial["gamma"].numpy() if "gamma" in initial else None,
-        seed=seed,
-        task=task,
-    )

@@ -26,7 +26,9 @@ class RateSettings(Settings):
     )
     dale: bool = setting(True, "whether a unit's weights all have its sign (Dale's principle)")
     p_inhibitory: float = setting(0.2, "probability that a unit is inhibitory (with Dale's principle)", ge=0, le=1)
-    connection_probability: float = setting(0.2, "probability that one unit is connected to another at first", ge=0, le=1)
+    connection_probability: float = setting(
+        0.2, "probability that one unit is connected to another at first", ge=0, le=1
+    )
     n_som: int = setting(0, "inhibitory units, the first ones, that receive no inhibition (SOM units)", ge=0)
     weights: Literal["gaussian", "gamma"] = setting(
         "gaussian",

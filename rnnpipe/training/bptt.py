@@ -179,7 +179,7 @@ class Ensemble:
         self.members = [Member(task, network, learning, seed) for seed in seeds]
 
     def advance(self, map_: Callable[..., Any]) -> list[Member]:
-        """Bring every unfinished member to its next evaluation; `map_` runs them side by side. Returns these members."""
+        """Bring every unfinished member to its next evaluation, side by side by `map_`; returns these members."""
         going = [member for member in self.members if not member.finished]
         list(map_(Member.advance, going))
         return going

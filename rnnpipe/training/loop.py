@@ -5,32 +5,17 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rnnpipe.errors import Interrupted, TrainingError
 from rnnpipe.io.history import write_history
 from rnnpipe.io.network import KIND, SCHEMA_VERSION, write_tensors
+from rnnpipe.process import stop_requests
 from rnnpipe.progress import Progress
 from rnnpipe.training.checkpoint import Checkpoint
 from rnnpipe.training.policy_gradient import PolicyGradient
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-
-
-@contextmanager
-def stop_requests() -> Iterator[list[int]]:
-    """A list that stays empty until a signal asks the process to stop; the first Ctrl-C is a request, too."""
-    received: list[int] = []
-    before = {s: signal.signal(s, lambda number, _: received.append(number)) for s in STOP_SIGNALS}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
 
 def run(learner: PolicyGradient, checkpoint: Checkpoint, checkpoint_seconds: float) -> None:
     """Train until a stop rule holds or no updates are left, continuing from the checkpoint if there is one.

@@ -22,8 +22,6 @@ _LEARNING = {
     POLICY_GRADIENT: "rnnpipe.training.settings:PolicyGradientSettings",
     BPTT: "rnnpipe.training.bptt_settings:BpttSettings",
 }
-GROUPS = ("network", "value_network", "learning")
-"""Groups of settings that some rule has, besides the task."""
 
 
 def rule_of(given: Mapping[str, Any]) -> str:
@@ -78,6 +76,8 @@ def selectors(given: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 def modules_of(given: Mapping[str, Any]) -> tuple[str, ...]:
     """Modules that a training with these settings runs and that are imported by name, below `rnnpipe`."""
     names = {type_.__module__ for type_ in groups_of(given).values()} | {f"rnnpipe.training.run_{rule_of(given)}"}
+    if rule_of(given) == POLICY_GRADIENT:
+        names.add(f"rnnpipe.networks.{'rate' if is_rate(given) else 'gated'}_policy")
     return tuple(sorted(name.removeprefix("rnnpipe.") for name in names))
 
 

@@ -17,14 +17,13 @@ from rnnpipe.io.mat import write_mat
 from rnnpipe.io.rate_network import write_rate_network
 from rnnpipe.memory import keep_freed_memory
 from rnnpipe.networks.engines import hold_libraries, thread_pool
-from rnnpipe.process import only_one
+from rnnpipe.process import only_one, stop_requests
 from rnnpipe.progress import Progress
 from rnnpipe.settings import canonical
 from rnnpipe.tasks._analog import AnalogTask
 from rnnpipe.training.bptt import Ensemble, Member
 from rnnpipe.training.checkpoint import Checkpoint
 from rnnpipe.training.job import Job
-from rnnpipe.training.loop import stop_requests
 
 
 def train(job: Job) -> None:
