@@ -387,7 +387,7 @@ def test_info_on_a_network_tells_score_and_weights(tmp_path: Path, capsys: Any) 
         ("a.png", b"GIF89a", "not a whole PNG"),
         ("a.csv", b"\xff\xfe\x00", "not a table"),
         ("a.csv", b"", "not a table"),
-        ("a.mat", b"", "no artefact of rnnpipe"),
+        ("a.npz", b"", "no artefact of rnnpipe"),
     ],
 )
 def test_info_on_foreign_files(tmp_path: Path, name: str, content: bytes, message: str, capsys: Any) -> None:

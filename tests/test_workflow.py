@@ -404,9 +404,12 @@ def test_the_shipped_study_can_be_planned_at_every_scale(tmp_path: Path, scale: 
 
 
 @pytest.mark.slow
-def test_the_shipped_study_runs_at_smoke_scale(tmp_path: Path) -> None:
-    words = ["--snakefile", str(ROOT / "workflow/Snakefile"), "--directory", str(tmp_path), "--cores", "2", "song2017"]
-    configuration = ["--configfile", str(ROOT / "config/config.yaml"), "--config", "scale=smoke"]
+@pytest.mark.parametrize("source", ["song2017", "kim2019"])
+def test_the_shipped_study_runs_at_smoke_scale(tmp_path: Path, source: str) -> None:
+    words = ["--snakefile", str(ROOT / "workflow/Snakefile"), "--directory", str(tmp_path), "--cores", "2", source]
+    main = tmp_path / "config.yaml"
+    main.write_text(yaml.safe_dump({"sources": [source], "scale": "smoke"}))
+    configuration = ["--configfile", str(main)]
     done = snakemake(tmp_path, *words, *configuration)
     assert done.returncode == 0, done.stdout
     again = snakemake(tmp_path, *words, *configuration)

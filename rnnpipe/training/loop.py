@@ -17,6 +17,7 @@ from rnnpipe.progress import Progress
 from rnnpipe.training.checkpoint import Checkpoint
 from rnnpipe.training.policy_gradient import PolicyGradient
 
+
 def run(learner: PolicyGradient, checkpoint: Checkpoint, checkpoint_seconds: float) -> None:
     """Train until a stop rule holds or no updates are left, continuing from the checkpoint if there is one.
 
