@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from rnnpipe.cli.main import main
-from rnnpipe.errors import ArtefactError, RnnpipeError, SettingsError, TrainingError
+from rnnpipe.errors import ArtefactError, SettingsError, TrainingError
 from rnnpipe.io.match import check_start
 from rnnpipe.io.network import Network, read_network
 from rnnpipe.io.rate_network import read_rate_network
@@ -296,7 +296,7 @@ def go(a: PolicyGradient, until: int) -> PolicyGradient:
 
 
 def test_what_is_trained_and_what_is_not() -> None:
-    a = go(learner(), 30)
+    a = go(learner(learning_rate=0.02), 40)
     start, _ = KIND.initial(RateSettings(**UNITS), a.task, 16)
     for name in ("sign", "w_in", "b_rec"):
         assert torch.equal(a.policy[name], start[name]), name
@@ -313,7 +313,7 @@ def test_what_is_trained_and_what_is_not() -> None:
 
 def test_setting_negative_magnitudes_to_zero_changes_nothing() -> None:
     """Raw magnitudes that are rectified where they act, as in the authors' code, give the same networks."""
-    kept, raw = learner(seed=1), learner(seed=1)
+    kept, raw = (learner(seed=1, learning_rate=0.02) for _ in range(2))
     raw._kind = type("Raw", (type(KIND),), {"confine": lambda self, parameters: None})()
     for a in (kept, raw):
         for _ in range(40):
@@ -427,8 +427,6 @@ def test_a_file_holds_the_rate_network(trained: Path) -> None:
 
 
 def test_other_policies_are_no_rate_networks(tmp_path: Path) -> None:
-    gated = train(tmp_path, "gated", "--seed=1", "--network.kind=gated", *[]) if False else None
-    assert gated is None
     files = ["--network", f"{tmp_path}/g.pth", "--history", f"{tmp_path}/g.h5"]
     plain = [o for o in SMALL if not o.startswith("--network")]
     main(["train", *plain, "--network.n_units=16", "--learning.max_updates=1", "--seed=1", *files])
@@ -439,7 +437,7 @@ def test_other_policies_are_no_rate_networks(tmp_path: Path) -> None:
 def test_evaluation_runs_it(trained: Path, tmp_path: Path) -> None:
     import h5py
 
-    main(["dataset", "--task.name=rdm_fixed", "--task.dt=50", "--seed=1", "--out", f"{tmp_path}/d.h5",
+    main(["dataset", "--task.name=rdm_fixed", "--task.dt=50", "--dataset.seed=1", "--out", f"{tmp_path}/d.h5",
           "--dataset.trials_per_condition=3"])  # fmt: skip
     for threads in (1, 2):
         main(["evaluate", "--network", str(trained), "--dataset", f"{tmp_path}/d.h5", "--out", f"{tmp_path}/e{threads}.h5",
@@ -454,9 +452,8 @@ def test_evaluation_runs_it(trained: Path, tmp_path: Path) -> None:
 
 
 def test_fixed_points_are_refused_in_a_sentence(trained: Path, tmp_path: Path, capsys: Any) -> None:
-    with pytest.raises((SystemExit, RnnpipeError)) as error:
-        main(["fixed_points", "--network", str(trained), "--dataset", f"{tmp_path}/d.h5", "--out", f"{tmp_path}/f.h5"])
-    message = capsys.readouterr().err + str(error.value)
+    main(["fixed_points", "--network", str(trained), "--dataset", f"{tmp_path}/d.h5", "--out", f"{tmp_path}/f.h5"])
+    message = capsys.readouterr().err
     assert "is a rate network" in message and "gated" in message and "Traceback" not in message
 
 

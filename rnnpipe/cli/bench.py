@@ -15,13 +15,14 @@ import click
 
 from rnnpipe.bench.environments import measure_environments
 from rnnpipe.bench.experiments import measure_criterion, measure_experiments
+from rnnpipe.bench.mapping import measure_mapping
 from rnnpipe.bench.measure import Measurement
 from rnnpipe.bench.startup import measure_startup
 from rnnpipe.bench.training import measure_evaluation, measure_training
 from rnnpipe.config import read_study
 from rnnpipe.files import whole
 
-PARTS = ("training", "evaluation", "environments", "startup", "experiments", "criterion")
+PARTS = ("training", "evaluation", "environments", "startup", "experiments", "criterion", "mapping")
 
 
 @click.command()
@@ -54,6 +55,8 @@ def command(only: tuple[str, ...], thread_counts: str, repetitions: int, config:
             yield from measure_environments()
         if "startup" in wanted:
             yield from measure_startup()
+        if "mapping" in wanted:
+            yield from measure_mapping(threads)
         if "experiments" in wanted and study is not None:
             yield from measure_experiments(study, max(3, repetitions // 3))
         if "criterion" in wanted and study is not None:
