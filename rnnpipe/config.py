@@ -145,8 +145,13 @@ class Study:
         return canonical(self.figure(figure).settings)
 
     def claims_settings(self) -> str:
-        """Settings of stage `claims`."""
-        return canonical({"claims": {name: claim.changed() for name, claim in self.claims.items()}})
+        """Settings of stage `claims`, with every sweep replaced by its members: the stage knows no study."""
+        return canonical({"claims": {name: self._expanded(claim) for name, claim in self.claims.items()}})
+
+    def _expanded(self, claim: Claim) -> dict[str, Any]:
+        of = self.experiments_of(claim.experiments)
+        needs = [source for need in claim.needs for source in self.sources_of(need)]
+        return {**claim.changed(), "of": of[0] if len(of) == 1 else of, "needs": needs}
 
     # Files
 
@@ -274,17 +279,17 @@ class Study:
 
     def claims_inputs(self) -> list[tuple[str, str]]:
         """(need:experiment, file) of the claims, one for each need, experiment and seed (or batch), none twice."""
-        pairs = dict.fromkeys(
-            (source, name)
-            for claim in self.claims.values()
-            for need in claim.needs
-            for source in self.sources_of(need)
-            for name in self.experiments_of(claim.experiments)
-        )
+        asked: dict[tuple[str, str], set[int]] = {}
+        for claim in self.claims.values():
+            for source in [source for need in claim.needs for source in self.sources_of(need)]:
+                for name in self.experiments_of(claim.experiments):
+                    trained = self.experiments[name].seeds
+                    asked.setdefault((source, name), set()).update(claim.seeds or trained)
         files = [
             (f"{need}:{name}", self.result(need, name, seed))
-            for need, name in pairs
+            for (need, name), seeds in asked.items()
             for seed in self.experiments[name].seeds
+            if seed in seeds
         ]
         return list(dict.fromkeys(files))
 
@@ -497,6 +502,7 @@ def _check_references(study: Study, key: tuple[str, ...], where: str) -> None:
         claim = study.claims[name]
         _expect(where, "quantity", claim.quantity, quantities())
         _check_needs(study, where, claim.experiments, claim.needs)
+        _check_claim(study, where, claim)
 
 
 def _check_initial(study: Study, where: str, name: str) -> None:
@@ -556,6 +562,32 @@ def _check_needs(study: Study, where: str, of: Sequence[str], needs: Sequence[st
             f"{where}: fixed points are searched for under the constant inputs of a trial's periods, which an"
             " environment does not have; take an experiment on a trial-structured task."
         )
+
+
+def _check_claim(study: Study, where: str, claim: Claim) -> None:
+    """What a claim is measured from must be of the kind that its quantity reads, and of networks that are trained."""
+    reads = quantities()[claim.quantity]
+    kinds = {
+        "history" if need == HISTORY else "networks" if set(study.sources_of(need)) <= set(study.spiking) else "table"
+        for need in claim.needs
+    }
+    expected = reads if reads in ("history", "networks") else "table"
+    words = {"history": repr(HISTORY), "networks": "entries of `spiking`", "table": "a data set"}
+    # a claim on one network at a time may name more than it reads, one on many networks may not
+    if expected not in kinds or (expected == "networks" and len(kinds) > 1):
+        raise SettingsError(
+            f"{where}: {claim.quantity} is measured on {words[expected]}, but needs = {claim.needs}; change one of them."
+        )
+    experiments = [study.experiments[name] for name in study.experiments_of(claim.experiments)]
+    if expected == "history" and any(entry.supervised for entry in experiments):
+        raise SettingsError(
+            f"{where}: {claim.quantity} is measured on trainings by policy gradient; of rate networks that learned by"
+            " rule bptt take a quantity of mapped networks, such as mean_trials_trained."
+        )
+    if claim.seeds is not None:
+        _check_seeds(where, claim.seeds, sorted({seed for entry in experiments for seed in entry.seeds}))
+        if expected == "networks":
+            raise SettingsError(f"{where}: {claim.quantity} is measured on all networks of a file; leave seeds out.")
 
 
 def _check_seeds(where: str, seeds: Sequence[int], trained: Sequence[int] | None) -> None:

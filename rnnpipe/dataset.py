@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import field_validator
 
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import Settings, setting, suggest
@@ -24,9 +26,21 @@ class DatasetSettings(Settings):
         100, "trials of every combination of conditions; episodes of an environment, which has one", "trials", gt=0
     )
     seed: int = setting(1, "seed of the trials", ge=0)
-    conditions: dict[str, float | bool | str] = setting(
-        {}, "variables of the task that are fixed, by name, such as a duration that is drawn otherwise"
+    conditions: dict[str, float | bool | str | list[float | bool | str]] = setting(
+        {},
+        "variables of the task that are fixed, by name, such as a duration that is drawn otherwise; a list of values"
+        " makes the variable a further factor",
     )
+
+    @field_validator("conditions")
+    @classmethod
+    def _values_differ(cls, conditions: dict[str, Any]) -> dict[str, Any]:
+        for name, values in conditions.items():
+            if isinstance(values, list) and not values:
+                raise ValueError(f"{name} has an empty list of values; give one value or more")
+            if isinstance(values, list) and len(set(values)) < len(values):
+                raise ValueError(f"{name} has a value twice; give each once")
+        return conditions
 
 
 def check_conditions(task: AnyTask, settings: DatasetSettings) -> None:
@@ -49,9 +63,18 @@ def check_conditions(task: AnyTask, settings: DatasetSettings) -> None:
             raise SettingsError(f"conditions: {name!r} is a factor, of which a data set holds every value.")
 
 
+def factorial(task: Task, settings: DatasetSettings) -> list[dict[str, Any]]:
+    """Every combination of the values of the task's factors and of the data set's own, the task's first one fastest."""
+    table = task.factorial()
+    for name, values in settings.conditions.items():
+        if isinstance(values, list):
+            table = [{**row, name: value} for value in values for row in table]
+    return table
+
+
 def n_trials(task: Task, settings: DatasetSettings) -> int:
     """Number of trials of a data set."""
-    return len(task.factorial()) * settings.trials_per_condition
+    return len(factorial(task, settings)) * settings.trials_per_condition
 
 
 def blocks(task: Task, settings: DatasetSettings) -> Iterator[Trials]:
@@ -62,12 +85,12 @@ def blocks(task: Task, settings: DatasetSettings) -> Iterator[Trials]:
     (seed, b).
     """
     check_conditions(task, settings)
-    factorial = task.factorial()
+    table = factorial(task, settings)
     total = n_trials(task, settings)
     for block, start in enumerate(range(0, total, BLOCK)):
-        rows = np.arange(start, min(start + BLOCK, total)) % len(factorial)
+        rows = np.arange(start, min(start + BLOCK, total)) % len(table)
         conditions: dict[str, ArrayLike] = dict(settings.conditions)
-        conditions |= {name: np.array([row[name] for row in factorial])[rows] for name in task.factors}
+        conditions |= {name: np.array([row[name] for row in table])[rows] for name in table[0]}
         rng = np.random.default_rng(np.random.SeedSequence([settings.seed, block]))
         yield task.sample(rng, len(rows), **conditions)
 

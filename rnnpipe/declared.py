@@ -35,8 +35,13 @@ def figure_settings(module: str) -> list[str]:
 
 
 @cache
-def quantities() -> list[str]:
-    """Names of the quantities that claims can be about: functions decorated with `quantity`."""
+def quantities() -> dict[str, str]:
+    """Quantities that claims can be about, functions decorated with `quantity`, and what each reads."""
     modules = map(_module, sorted((_HERE / "analysis" / "quantities").glob("[!_]*.py")))
     functions = [n for module in modules for n in module.body if isinstance(n, ast.FunctionDef)]
-    return [f.name for f in functions if any(ast.unparse(d).startswith("quantity(") for d in f.decorator_list)]
+    return {
+        function.name: str(ast.literal_eval(decorator.args[0]))
+        for function in functions
+        for decorator in function.decorator_list
+        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "quantity"
+    }

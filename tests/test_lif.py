@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from rnnpipe.bench.lif import measure_lif
 from rnnpipe.errors import SettingsError
 from rnnpipe.networks import lif, lif_kernels, lif_reference
 from rnnpipe.networks.lif import Given, Record, Rows
@@ -125,7 +126,8 @@ def test_engine_and_reference_spike_alike(seed: int) -> None:
     stimulated = [int(unit) for unit in rng.permutation(n)[: 1 + n // 3]]
     changes: dict[str, Any] = {
         "precision": "float64", "model": str(pick(["lif", "qif"])), "dt": float(pick([0.05, 0.1])),
-        "downsample": int(pick([1, 1, 2])), "tau_rise": float(pick([0.0, 0.02, 2.0])), "t_ref": float(pick([0.0, 1.3, 2.0])),
+        "downsample": int(pick([1, 1, 2])), "tau_rise": float(pick([0.0, 0.02, 2.0])),
+        "t_ref": float(pick([0.0, 1.3, 2.0])),
         "initial_weights": bool(pick([False, True])), "v_noise": float(pick([0.0, 0.1, 1.0])),
         "lesion_fraction": float(pick([0.0, 0.4])), "lesion_keep_self": bool(pick([False, True])),
         "lesion_scale": float(pick([0.0, 0.5])), "stimulation": str(pick(["none", "exc", "inh"])),
@@ -585,3 +587,19 @@ def test_window_edges() -> None:
         assert lif_reference.step_at(500.0, LifSettings(downsample=downsample)) == step
     assert lif_reference.step_at(0.0, LifSettings()) == 1
     assert [lif_reference.step_at(t, LifSettings()) for t in (1000.0, 1300.0, 0.05, 0.051)] == [20000, 26000, 1, 2]
+
+
+def test_bench_compares_with_the_plain_loop_and_the_limit() -> None:
+    found = {(m.name, m.threads): m for m in measure_lif((1, 2), 1, n_units=16, n_columns=21)}
+    assert set(found) == {
+        ("lif_reference", 1), ("lif_trial", 1), ("lif_noise_alone", 1), ("lif_state_alone", 1),
+        ("lif_batch", 1), ("lif_batch", 2), ("lif_unit_step", 1), ("lif_unit_step", 2),
+    }  # fmt: skip
+    assert all(m.value > 0 for m in found.values())
+    for threads in (1, 2):
+        batch, step = found["lif_batch", threads], found["lif_unit_step", threads]
+        assert batch.ratio == pytest.approx(batch.value / found["lif_reference", 1].value)
+        # a step of 0.05 ms of 16 units takes each thread 16 times the time per unit
+        assert step.value == pytest.approx(threads * 1e9 * 5e-5 / 16 / batch.value)
+        alone = found["lif_noise_alone", 1].value + found["lif_state_alone", 1].value
+        assert step.ratio == pytest.approx(alone / step.value)

@@ -259,9 +259,9 @@ def test_files_that_are_no_networks(tmp_path: Path) -> None:
     torch.save({"kind": "rate_network", "bad": Hostile()}, tmp_path / "hostile.pth", pickle_module=pickle)
     (tmp_path / "short.pth").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "empty.pth").write_bytes(b"")
-    torch.save({"kind": "network", "schema_version": 1}, tmp_path / "gated.pth")
+    torch.save({"kind": "checkpoint", "schema_version": 1}, tmp_path / "gated.pth")
     for name, word in (
-        ("hostile", "not read"), ("short", "cannot be read"), ("empty", "cannot be read"), ("gated", "not a rate_network"),
+        ("hostile", "not read"), ("short", "cannot be read"), ("empty", "cannot be read"), ("gated", "not a"),
         ("missing", "no such file"),
     ):  # fmt: skip
         with pytest.raises(ArtefactError, match=word):

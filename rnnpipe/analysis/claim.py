@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import model_validator
 
 from rnnpipe.settings import Settings, setting
@@ -19,6 +21,10 @@ class Claim(Settings):
         ..., "what it is measured from: `history`, the name of a data set, or entries of `spiking`", min_length=1
     )
     source: str = setting("", "where the target comes from")
+    seeds: list[int] | None = setting(None, "which of the experiments' networks; by default all", min_length=1)
+    where: dict[str, Any] = setting(
+        {}, "settings that networks mapped to spikes are chosen by: `{n_units: 50}`, or a list of values each"
+    )
     unit: str = setting("", "unit of the target and of what is measured")
     target_low: float | None = setting(None, "smallest value that fulfils the claim; null for no lower bound")
     target_high: float | None = setting(None, "largest value that fulfils the claim; null for no upper bound")

@@ -40,7 +40,7 @@ def verdict(measured: float, low: float | None, high: float | None) -> str:
 
 
 def row(
-    name: str, claim: Claim, what: Quantity, values: Mapping[int, float], notes: Sequence[str] = ()
+    name: str, claim: Claim, what: Quantity, values: Mapping[int | str, float], notes: Sequence[str] = ()
 ) -> dict[str, object]:
     """One row of the table.
 
@@ -48,16 +48,42 @@ def row(
         name: Identifier of the claim.
         claim: The claim.
         what: Its quantity.
-        values: Measurement of each network by seed; NaN where it could not be made.
+        values: Measurement of each network by seed (or experiment and seed); NaN where it could not be made.
         notes: What else a reader should know, e.g. which command makes a missing file.
     """
     measured = {seed: value for seed, value in values.items() if not math.isnan(value)}
     notes = list(notes)
-    if unmeasured := sorted(set(values) - set(measured)):
+    if unmeasured := sorted(set(values) - set(measured), key=_by_seed):
         notes.append(f"cannot be measured for seed {', '.join(map(str, unmeasured))}: too few trials or decisions")
-    if never := sorted(seed for seed, value in measured.items() if math.isinf(value)):
+    if never := sorted((seed for seed, value in measured.items() if math.isinf(value)), key=_by_seed):
         notes.append(f"never happened for seed {', '.join(map(str, never))}")
     summary = what.summarise(list(measured.values()))
+    low, high = min(measured.values(), default=np.nan), max(measured.values(), default=np.nan)
+    return _row(name, claim, summary, len(measured), (low, high), notes)
+
+
+def pooled_row(
+    name: str, claim: Claim, value: float, n_networks: int, notes: Sequence[str] = ()
+) -> dict[str, object]:
+    """One row of the table, of a quantity that is measured on many networks together.
+
+    Args:
+        name: Identifier of the claim.
+        claim: The claim.
+        value: The measurement; NaN where it could not be made.
+        n_networks: How many networks it was made on.
+        notes: As of `row`.
+    """
+    return _row(name, claim, value, n_networks, (np.nan, np.nan), notes)
+
+
+def _by_seed(seed: int | str) -> tuple[str, int]:
+    return ("", seed) if isinstance(seed, int) else (seed, 0)
+
+
+def _row(
+    name: str, claim: Claim, summary: float, n: int, span: tuple[float, float], notes: Sequence[str]
+) -> dict[str, object]:
     return {
         "id": name,
         "source": claim.source,
@@ -66,10 +92,10 @@ def row(
         "target_low": np.nan if claim.target_low is None else claim.target_low,
         "target_high": np.nan if claim.target_high is None else claim.target_high,
         "measured": summary,
-        "n_seeds": len(measured),
+        "n_seeds": n,
         "verdict": verdict(summary, claim.target_low, claim.target_high),
-        "range_low": min(measured.values(), default=np.nan),
-        "range_high": max(measured.values(), default=np.nan),
+        "range_low": span[0],
+        "range_high": span[1],
         "note": "; ".join(notes),
     }
 
@@ -86,7 +112,7 @@ def as_markdown(table: pd.DataFrame) -> str:
                 r["id"],
                 r["quantity"],
                 summary,
-                span if r["n_seeds"] > 1 else "",
+                span if r["n_seeds"] > 1 and not math.isnan(r["range_low"]) else "",
                 str(r["n_seeds"]),
                 _band(r["target_low"], r["target_high"]),
                 r["unit"],

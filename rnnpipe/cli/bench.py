@@ -1,4 +1,4 @@
-"""Stage `bench`: the speed of training, evaluation, environments and start-up, one JSON line a measurement.
+"""Stage `bench`: speeds of training, evaluation, environments, start-up and spiking networks, one JSON line each.
 
 Training is measured on the first task in depth (against a plain implementation, by threads) and for every experiment
 of a study in breadth; what trainings took to their criterion is read from the files they left.
@@ -15,6 +15,7 @@ import click
 
 from rnnpipe.bench.environments import measure_environments
 from rnnpipe.bench.experiments import measure_criterion, measure_experiments
+from rnnpipe.bench.lif import measure_lif
 from rnnpipe.bench.mapping import measure_mapping
 from rnnpipe.bench.measure import Measurement
 from rnnpipe.bench.startup import measure_startup
@@ -22,7 +23,7 @@ from rnnpipe.bench.training import measure_evaluation, measure_training
 from rnnpipe.config import read_study
 from rnnpipe.files import whole
 
-PARTS = ("training", "evaluation", "environments", "startup", "experiments", "criterion", "mapping")
+PARTS = ("training", "evaluation", "environments", "startup", "experiments", "criterion", "spiking", "mapping")
 
 
 @click.command()
@@ -57,6 +58,8 @@ def command(only: tuple[str, ...], thread_counts: str, repetitions: int, config:
             yield from measure_startup()
         if "mapping" in wanted:
             yield from measure_mapping(threads)
+        if "spiking" in wanted:
+            yield from measure_lif(threads, repetitions)
         if "experiments" in wanted and study is not None:
             yield from measure_experiments(study, max(3, repetitions // 3))
         if "criterion" in wanted and study is not None:

@@ -1,7 +1,8 @@
-"""Stage `claims`: histories and evaluations to the table of what was claimed, measured and concluded."""
+"""Stage `claims`: histories, evaluations and spiking networks to the table of what was claimed, measured and concluded."""
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ import click
 import pandas as pd
 
 from rnnpipe.analysis.claim import HISTORY, Claim
-from rnnpipe.analysis.claims import COLUMNS, as_markdown, row
+from rnnpipe.analysis.claims import COLUMNS, as_markdown, pooled_row, row
+from rnnpipe.analysis.networks import SETTINGS, read_networks
 from rnnpipe.analysis.quantities import QUANTITIES, Quantity
 from rnnpipe.analysis.recording import Recording
 from rnnpipe.errors import ArtefactError, SettingsError
@@ -22,7 +24,7 @@ from rnnpipe.settings import parse, suggest
 from rnnpipe.yaml_file import read_mapping
 
 Files = Mapping[tuple[str, str], Sequence[Path]]
-"""Files by need and experiment, one per network."""
+"""Files by need and experiment, one per network or batch of them."""
 
 
 def _help_of_quantities() -> str:
@@ -73,7 +75,19 @@ def read_claims(text: str) -> dict[str, Claim]:
             known = suggest(claim.quantity, QUANTITIES)
             raise SettingsError(f"claims.{name}: unknown quantity {claim.quantity!r} ({known}).")
         need_of(name, claim)
+        _check_where(name, claim)
     return claims
+
+
+def _check_where(name: str, claim: Claim) -> None:
+    for key in claim.where:
+        if QUANTITIES[claim.quantity].reads != "networks":
+            raise SettingsError(
+                f"claims.{name}: where chooses among networks mapped to spikes, but {claim.quantity} is measured on one"
+                " network at a time; leave it out."
+            )
+        if key not in SETTINGS:
+            raise SettingsError(f"claims.{name}: where: unknown setting {key!r} ({suggest(key, SETTINGS)}).")
 
 
 def need_of(name: str, claim: Claim) -> str:
@@ -86,7 +100,8 @@ def need_of(name: str, claim: Claim) -> str:
     for need in claim.needs:
         if (need == HISTORY) == history:
             return need
-    expected = f"{HISTORY!r}" if history else "the name of a data set"
+    pooled = QUANTITIES[claim.quantity].reads == "networks"
+    expected = f"{HISTORY!r}" if history else "entries of spiking" if pooled else "the name of a data set"
     raise SettingsError(f"claims.{name}: {claim.quantity} is measured on {expected}, but needs = {claim.needs}.")
 
 
@@ -113,13 +128,15 @@ class Reader:
         self._read: dict[tuple[Path, str], Any] = {}
 
     def __call__(self, path: Path, reads: str) -> Any:
-        """The file as a quantity wants it: a history, a trial table, or a recording of activity."""
+        """The file as a quantity wants it: a history, a trial table, a recording of activity, or a table of networks."""
         key = path, reads
         if key not in self._read:
             if reads == "history":
                 self._read[key] = read_history(path)
             elif reads == "table":
                 self._read[key] = read_table(path)
+            elif reads == "networks":
+                self._read[key] = read_networks(path)
             else:
                 self._read[key] = Recording(path)
         return self._read[key]
@@ -128,21 +145,61 @@ class Reader:
 def measure(name: str, claim: Claim, files: Files, read: Reader) -> dict[str, object]:
     """The row of one claim."""
     quantity, need = QUANTITIES[claim.quantity], need_of(name, claim)
-    paths = files.get((need, claim.of), ())
-    values: dict[int, float] = {}
-    notes = []
+    if quantity.reads == "networks":
+        return _measure_pooled(name, claim, quantity, files, read)
+    values: dict[int | str, float] = {}
+    notes: list[str] = []
+    for experiment in claim.experiments:
+        for path in _existing(need, experiment, files, notes):
+            data = read(path, quantity.reads)
+            seed = int((data.table if isinstance(data, Recording) else data).attrs.get("seed", len(values)))
+            if claim.seeds is not None and seed not in claim.seeds:
+                continue  # given for another claim
+            key = seed if len(claim.experiments) == 1 else f"{seed} of {experiment}"
+            values[key] = _measure_one(quantity, data, path, claim.quantity)
+    return row(name, claim, quantity, values, notes)
+
+
+def _measure_pooled(name: str, claim: Claim, quantity: Quantity, files: Files, read: Reader) -> dict[str, object]:
+    """The row of a claim on all networks of its experiments and mappings together."""
+    notes: list[str] = []
+    parts = [
+        read(path, quantity.reads).assign(experiment=experiment, need=need)
+        for experiment in claim.experiments
+        for need in claim.needs
+        for path in _existing(need, experiment, files, notes)
+    ]
+    if not parts:
+        return pooled_row(name, claim, math.nan, 0, notes)
+    table = pd.concat(parts, ignore_index=True)
+    for key, values in claim.where.items():
+        table = table[table[key].isin(values if isinstance(values, list) else [values])]
+    n = table["rate_network"].nunique()
+    if not n:
+        chosen = ", ".join(f"{key} = {value}" for key, value in claim.where.items())
+        return pooled_row(name, claim, math.nan, 0, [*notes, f"no network with {chosen} was given"])
+    # a part of the networks would be another measurement
+    value = math.nan if notes else quantity.measure(table)
+    if math.isnan(value) and not notes:
+        trained = table.drop_duplicates("rate_network")["trained"].sum()
+        notes.append(f"cannot be measured: {trained} of {n} networks reached the training criterion")
+    return pooled_row(name, claim, value, n, notes)
+
+
+def _existing(need: str, experiment: str, files: Files, notes: list[str]) -> list[Path]:
+    """Files of a need that are there; what is missing is noted."""
+    paths = files.get((need, experiment), ())
     if not paths:
         notes.append(
-            f"no {need} of experiment {claim.of} was given; `snakemake --cores all results/claims.csv` makes it"
+            f"no {need} of experiment {experiment} was given; `snakemake --cores all results/claims.csv` makes it"
         )
+    found = []
     for path in map(_or_failed, paths):
-        if not path.exists():
+        if path.exists():
+            found.append(path)
+        else:
             notes.append(f"{path} is missing; `snakemake --cores all {path}` makes it")
-            continue
-        data = read(path, quantity.reads)
-        seed = int((data.table if isinstance(data, Recording) else data).attrs.get("seed", len(values)))
-        values[seed] = _measure_one(quantity, data, path, claim.quantity)
-    return row(name, claim, quantity, values, notes)
+    return found
 
 
 def _or_failed(path: Path) -> Path:

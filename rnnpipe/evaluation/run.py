@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
+
+from rnnpipe.networks.rate_network import RateNetwork
 
 Columns = dict[str, NDArray[Any]]
 
@@ -22,3 +25,9 @@ class Run:
     """Trial table, activity and spikes of each batch."""
     extra: Columns = field(default_factory=dict)
     """Further arrays by their name in the file."""
+
+
+def units_of(network: RateNetwork) -> Columns:
+    """What an evaluation says of the units of a rate network, or of the spiking one that it is mapped to."""
+    kinds = np.where(network.som, -2, np.where(network.inhibitory, -1, 1)).astype(np.int8)
+    return {"units/tau": network.tau.astype(np.float64), "units/type": kinds}

@@ -7,16 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.evaluation.analog import batch_size, rate_batches, spiking_batches
-from rnnpipe.evaluation.run import Columns, Run
+from rnnpipe.evaluation.run import Run, units_of
 from rnnpipe.io.rate_network import read_rate_network
-from rnnpipe.io.spiking import read_spiking
+from rnnpipe.io.spiking import mapping_of
 from rnnpipe.io.trials import open_trials
 from rnnpipe.networks.lif_settings import LifSettings
-from rnnpipe.settings import parse
 from rnnpipe.tasks._analog import AnalogTask
 from rnnpipe.tasks._base import Task
 
@@ -37,17 +34,8 @@ def analog_run(
     stored = read_rate_network(path, given)
     network, task = stored.network, given or stored.task
     settings: dict[str, Any] = dict(stored.settings)
-    if spiking is not None:
-        mapped = read_spiking(spiking)
-        lif = parse(LifSettings, mapped.setting("lif"), f"{spiking}: lif")
-        if factor is None:
-            factor = float(mapped.networks["factor"].iloc[mapped.row(max(network.seed, 0))])
-            if not np.isfinite(factor):
-                raise ArtefactError(
-                    f"{spiking}: has no factor for the network of seed {network.seed}, which did not reach its training"
-                    " criterion; give --scaling_factor, or map it with --search.only_trained false."
-                )
-    if factor is not None:
+    if spiking is not None or factor is not None:
+        lif, factor = mapping_of(network.seed, lif, spiking, factor)
         settings |= {"lif": lif.model_dump(mode="json"), "scaling_factor": factor}
     with open_trials(dataset) as trials:
         if task is None:
@@ -73,12 +61,10 @@ def analog_run(
         }
         if factor is not None:
             attributes["scaling_factor"] = factor
-        kinds = np.where(network.som, -2, np.where(network.inhibitory, -1, 1)).astype(np.int8)
-        extra: Columns = {"units/tau": network.tau.astype(np.float64), "units/type": kinds}
         batches = trials.batches(batch_size(task.n_steps, network.n_units))
         if factor is None:
             run = rate_batches(task, network, (stored.sigma_rec, stored.sigma_init), batches, seed, activity)
         else:
             run = spiking_batches(task, network, factor, lif, batches, seed, activity, threads)
         settings.setdefault("task", {"name": task.name, **task.model_dump(mode="json")})
-        yield Run(trials.n_trials, settings, attributes, run, extra)
+        yield Run(trials.n_trials, settings, attributes, run, units_of(network))

@@ -8,16 +8,20 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnpipe.errors import SettingsError
-from rnnpipe.evaluation.run import Columns, Run
+from rnnpipe.evaluation.analog import batch_size as spiking_batch_size
+from rnnpipe.evaluation.run import Columns, Run, units_of
 from rnnpipe.evaluation.simulate import simulate
+from rnnpipe.evaluation.spiking_policy import spiking_policy_batches
 from rnnpipe.io.episodes import open_episodes
 from rnnpipe.io.match import check_match
 from rnnpipe.io.network import read_network
+from rnnpipe.io.rate_network import read_rate_network
+from rnnpipe.io.spiking import mapping_of
 from rnnpipe.io.trials import TrialsFile, open_trials
 from rnnpipe.networks.engine import batch_size
 from rnnpipe.networks.engines import choose_device
 from rnnpipe.networks.lif_settings import LifSettings
+from rnnpipe.tasks._base import Task
 from rnnpipe.tasks._environment import EnvironmentTask
 
 
@@ -33,12 +37,16 @@ def policy_run(
     activity: bool,
     threads: int,
 ) -> Iterator[Run]:
-    """An evaluation of a network that acts, with drawn actions."""
-    if spiking is not None or factor is not None:
-        raise SettingsError(
-            f"{path}: acts by drawn actions; only rate networks with a continuous output are mapped to spikes."
-        )
+    """An evaluation of a network that acts, with drawn actions, or of the spiking network that it is mapped to.
+
+    The latter has no value network.
+    """
     network = read_network(path)
+    settings, mapped = dict(network.settings), None
+    if spiking is not None or factor is not None:
+        mapped = read_rate_network(path).network
+        lif, factor = mapping_of(mapped.seed, lif, spiking, factor)
+        settings |= {"lif": lif.model_dump(mode="json"), "scaling_factor": factor}
     where = choose_device(device, network.task)
     own = isinstance(network.task, EnvironmentTask)
     with open_episodes(dataset, network) if own else open_trials(dataset) as trials:
@@ -54,6 +62,13 @@ def policy_run(
             "n_trials_trained": int(network.score["n_trials_trained"]),
             "reached_criterion": bool(network.score["reached_criterion"]),
         }
+        if mapped is not None and factor is not None:
+            assert isinstance(trials, TrialsFile) and isinstance(network.task, Task)
+            attributes["scaling_factor"] = factor
+            parts = trials.batches(spiking_batch_size(network.task.n_steps, mapped.n_units))
+            run = spiking_policy_batches(network.task, mapped, factor, lif, parts, seed, activity, threads)
+            yield Run(trials.n_trials, settings, attributes, run, units_of(mapped))
+            return
 
         def batches() -> Iterator[tuple[Columns, Columns, Columns]]:
             parts = trials.batches(batch_size(network.task.n_steps))

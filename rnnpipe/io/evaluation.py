@@ -142,3 +142,30 @@ def read_activity(path: str | Path, *names: str) -> dict[str, Any]:
         if "activity" not in file:
             raise ArtefactError(f"{path}: holds no activity; evaluate the network with --record_activity.")
         return {name: file[f"activity/{name}"][:] for name in names or file["activity"]}
+
+
+def read_spikes(path: str | Path) -> pd.DataFrame:
+    """Spikes of an evaluation, one row a spike: `trial`, `time` (ms from trial start), `unit`.
+
+    Raises:
+        ArtefactError: The file holds none.
+    """
+    with read(path, KIND, SCHEMA) as file:
+        if "spikes" not in file:
+            raise ArtefactError(
+                f"{path}: holds no spikes; evaluate the spiking network (--spiking or --scaling_factor) with"
+                " --record_activity."
+            )
+        return pd.DataFrame({name: load(column) for name, column in file["spikes"].items()})
+
+
+def read_units(path: str | Path) -> pd.DataFrame:
+    """Units of the network of an evaluation, one row a unit: `tau` (ms), `type` (1, -1, -2 as in the schema).
+
+    Raises:
+        ArtefactError: The file does not describe them.
+    """
+    with read(path, KIND, SCHEMA) as file:
+        if "units" not in file:
+            raise ArtefactError(f"{path}: does not describe the units; evaluate a rate network again.")
+        return pd.DataFrame({name: load(column) for name, column in file["units"].items()})

@@ -138,10 +138,12 @@ def _of_policy(path: Path) -> StoredRateNetwork:
 
 def _of_mat(path: Path, file: Any, task: Task | None) -> StoredRateNetwork:
     variables = file.variables
+    for warning in file.warnings:
+        print(f"{path}: {warning}", flush=True)
     score: dict[str, Any] = {}
     for ours, theirs in (("accuracy", "eval_perf_mean"), ("loss", "eval_loss_mean"), ("n_trials_trained", "tr")):
         if theirs in variables:
-            score[ours] = float(np.asarray(variables[theirs]).reshape(-1)[0])
+            score[ours] = float(np.asarray(variables[theirs]).reshape(-1)[0]) + (theirs == "tr")  # tr counts from 0
     if "accuracy" in score:
         # the file has no flag of success: the authors' criterion is applied to its last evaluation
         score["reached_criterion"] = score["accuracy"] > 0.95 and score.get("loss", 0.0) < 7

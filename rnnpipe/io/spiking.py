@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from rnnpipe.errors import ArtefactError
 from rnnpipe.io.hdf5 import Field, attributes, load, read
+from rnnpipe.networks.lif_settings import LifSettings
+from rnnpipe.settings import parse
 
 KIND = "spiking"
 _N = ("network",)
@@ -89,6 +91,29 @@ def read_spiking(path: str | Path) -> Spiking:
             *(file[name][:] for name in ("condition_accuracy", "firing_rate")),
             attributes(file),
         )
+
+
+def mapping_of(seed: int, lif: LifSettings, spiking: Path | None, factor: float | None) -> tuple[LifSettings, float]:
+    """Spiking units and scaling factor of a network: what was asked for, else those of a file of stage `spiking`.
+
+    Args:
+        seed: Seed that the network was trained from; below 0 it is the first one of the file.
+        lif: Units without a file.
+        spiking: The file.
+        factor: Factor, whatever the file says.
+    """
+    if spiking is not None:
+        mapped = read_spiking(spiking)
+        lif = parse(LifSettings, mapped.setting("lif"), f"{spiking}: lif")
+        if factor is None:
+            factor = float(mapped.networks["factor"].iloc[mapped.row(max(seed, 0))])
+            if not np.isfinite(factor):
+                raise ArtefactError(
+                    f"{spiking}: has no factor for the network of seed {seed}, which did not reach its training"
+                    " criterion; give --scaling_factor, or map it with --search.only_trained false."
+                )
+    assert factor is not None
+    return lif, factor
 
 
 def read_networks(paths: Iterable[str | Path], **columns: tuple[str, ...]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Trials of a task run by a rate network or by the spiking network that it is mapped to, and whether they are correct.
 
-What is correct is the task's to say (`rnnpipe.tasks`), the same for both.
+What is correct is the task's to say (`rnnpipe.tasks`), the same for both. Where networks act, it is a trial that ends
+with the correct choice.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rnnpipe.errors import SettingsError
+from rnnpipe.evaluation.outcomes import outcomes
+from rnnpipe.evaluation.spiking_policy import act
+from rnnpipe.networks.draws import Fresh
 from rnnpipe.networks.lif import Rows, simulate
 from rnnpipe.networks.lif_settings import LifSettings
 from rnnpipe.networks.rate_engine import run_outputs
 from rnnpipe.networks.rate_network import RateNetwork
+from rnnpipe.networks.rate_policy import policy_engine
 from rnnpipe.tasks._analog import AnalogTask
 from rnnpipe.tasks._base import Task
 from rnnpipe.trials import Trials
@@ -57,13 +61,16 @@ def spiking_trials(
         threads: Simulations at a time.
         progress: Called with the number of simulations that ended.
     """
-    analog = _analog(task)
+    if not isinstance(task, AnalogTask):
+        acted = act(network, trials, factors, seeds, lif, threads=threads, progress=progress)
+        outcome = outcomes(trials, acted.actions, acted.rewards)
+        return SpikingTrials(outcome["correct"] == 1, acted.result.rates)
     n = trials.n_trials
     rows = Rows(np.zeros(n, np.int64), np.arange(n), factors, seeds)
     result = simulate(
-        [network], trials.inputs, rows, lif, (analog.spiking_window, None), threads=threads, progress=progress
+        [network], trials.inputs, rows, lif, (task.spiking_window, None), threads=threads, progress=progress
     )
-    correct = analog.output_correct(trials.conditions, result.high[:, 0], result.low[:, 0], spiking=True)
+    correct = task.output_correct(trials.conditions, result.high[:, 0], result.low[:, 0], spiking=True)
     return SpikingTrials(correct, result.rates)
 
 
@@ -71,15 +78,11 @@ def rate_correct(
     task: Task, network: RateNetwork, trials: Trials, sigma: tuple[float, float], generator: torch.Generator
 ) -> NDArray[np.bool_]:
     """Whether the rate network itself has trials correct, (n_trials,); `sigma` as in `map_network`."""
-    analog = _analog(task)
-    output = run_outputs(network, trials, *sigma, generator)[..., 0]
-    shown = output[analog.steps(analog.rate_window).item() :]
-    return analog.output_correct(trials.conditions, shown.max(0), shown.min(0))
-
-
-def _analog(task: Task) -> AnalogTask:
     if not isinstance(task, AnalogTask):
-        raise SettingsError(
-            f"task {task.name} has no continuous output to judge; take go_nogo, xor or context_integration."
-        )
-    return task
+        engine, policy = policy_engine(network, sigma)
+        episode = engine.rollout(policy, trials, Fresh(generator, generator), gradient=False)
+        outcome = outcomes(trials, episode.actions.numpy(), episode.rewards.numpy())
+        return outcome["correct"] == 1
+    output = run_outputs(network, trials, *sigma, generator)[..., 0]
+    shown = output[task.steps(task.rate_window).item() :]
+    return task.output_correct(trials.conditions, shown.max(0), shown.min(0))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rnnpipe.errors import SettingsError
 from rnnpipe.networks import lif_kernels as kernels
 from rnnpipe.networks.engines import thread_pool
-from rnnpipe.networks.lif_reference import recurrent_weights, step_at, steps_per_column
+from rnnpipe.networks.lif_reference import recurrent_weights, step_at, steps_per_column, stimulated_units
 from rnnpipe.networks.lif_settings import LifSettings
 from rnnpipe.networks.rate_network import RateNetwork
 
@@ -134,13 +134,14 @@ class Given:
 class _Network:
     """Constant arrays of a network, padded."""
 
-    n: int
     bias: Array
     w_in_t: Array
     w_from: Array
     jump: Array
     decay: Array
     w_out: Array
+    pushed: Array
+    """Units that are stimulated, (n_pushed,)."""
 
 
 def resume_table(n_steps: int, settings: LifSettings) -> Array:
@@ -218,9 +219,9 @@ def simulate(
     n_units = np.array([network.n_units for network in networks])[rows.network]
     n_rows, most = len(rows), int(n_units.max(initial=0))
     resume = resume_table(n_steps, settings)
-    pushed = np.array(settings.stimulation_units if settings.push else [], np.int32)
+    listed = np.array(settings.stimulation_units if settings.push else [], np.int32)
     chosen = np.array(record.voltage_units, np.int32)
-    for name, units in (("stimulation_units", pushed), ("voltage_units", chosen)):
+    for name, units in (("stimulation_units", listed), ("voltage_units", chosen)):
         if len(units) and not 0 <= units.min() <= units.max() < n_units.min(initial=most):
             raise SettingsError(f"{name}: there is no unit {units.max()} in a network of {n_units.min()} units.")
 
@@ -269,7 +270,7 @@ def simulate(
             lanes,
             noise,
             _pushes(coins, settings, dtype),
-            pushed,
+            network.pushed,
             first,
             last,
             high[row],
@@ -367,15 +368,15 @@ def _prepare(network: RateNetwork, settings: LifSettings, dtype: np.dtype[Any]) 
     jump = 1 / (tau_rise * tau) if tau_rise > 0 else 1 / tau
     n = -(-network.n_units // WIDTH) * WIDTH
     w_from = (recurrent_weights(network, settings) * jump[:, np.newaxis]).T
-    arrays = (
-        network.b_rec + settings.constant,
-        network.w_in.T,
-        w_from,
-        jump,
-        np.exp(-settings.step / 1000 / tau),
-        network.w_out,
+    return _Network(
+        bias=_padded(network.b_rec + settings.constant, n, dtype),
+        w_in_t=_padded(network.w_in.T, n, dtype),
+        w_from=_padded(w_from, n, dtype),
+        jump=_padded(jump, n, dtype),
+        decay=_padded(np.exp(-settings.step / 1000 / tau), n, dtype),
+        w_out=_padded(network.w_out, n, dtype),
+        pushed=stimulated_units(network, settings),
     )
-    return _Network(n, *(_padded(array, n, dtype) for array in arrays))
 
 
 def _start(seed: int, n_units: int, settings: LifSettings, dtype: np.dtype[Any]) -> tuple[Array, Array]:

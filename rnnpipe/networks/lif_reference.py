@@ -78,6 +78,28 @@ def population(network: RateNetwork, name: str) -> Array:
     }[name]
 
 
+def stimulated_units(network: RateNetwork, settings: LifSettings) -> Array:
+    """Units that are pushed, (n_pushed,): those listed, or `round(fraction * n)` of a population of n units.
+
+    Those of a smaller fraction are among those of a larger one.
+
+    Raises:
+        SettingsError: The network has no unit of the population.
+    """
+    if not settings.push:
+        return np.empty(0, np.int32)
+    if settings.stimulation_of is None:
+        return np.array(settings.stimulation_units, np.int32)
+    members = np.flatnonzero(population(network, settings.stimulation_of))
+    if len(members) == 0:
+        raise SettingsError(
+            f"the stimulation is of {settings.stimulation_of} units, of which the network has none; name another"
+            " stimulation_of."
+        )
+    order = np.random.default_rng(settings.stimulation_seed).permutation(members)
+    return np.sort(order[: round(settings.stimulation_fraction * len(members))]).astype(np.int32)
+
+
 def recurrent_weights(network: RateNetwork, settings: LifSettings) -> Array:
     """Recurrent weights before scaling: trained or initial, lesioned where that is asked for, (n_units, n_units).
 
@@ -137,6 +159,7 @@ def simulate(
     tau_m, t_ref, tau_rise = settings.tau_m / 1000, settings.t_ref / 1000, settings.tau_rise / 1000
     tau = np.asarray(network.tau, np.float64) / 1000
     pushed = step_at(settings.stimulation_on, settings), step_at(settings.stimulation_off, settings)
+    stimulated = stimulated_units(network, settings)
     held = steps_per_column(network.dt, settings)
     u = np.asarray(inputs, np.float64)[:: settings.downsample]
     n_steps, n = held * (len(u) - 1), network.n_units
@@ -158,7 +181,7 @@ def simulate(
         drift = total - v if settings.model == "lif" else v**2 + total
         v = v + dt / tau_m * (dt * i > t_last + t_ref) * drift + settings.v_noise * noise[i - 1]
         if coins is not None and pushed[0] <= i < pushed[1] and coins[i - 1]:
-            v[settings.stimulation_units] += settings.push
+            v[stimulated] += settings.push
         spikes = v >= settings.threshold
         t_last[spikes] = dt * i
         trace.currents[i - 1] = current

@@ -52,6 +52,11 @@ class LifSettings(Settings):
     stimulation_on: float = setting(0.0, "start of the stimulation", "ms", ge=0)
     stimulation_off: float = setting(0.0, "end of the stimulation", "ms", ge=0)
     stimulation_units: list[int] = setting([], "units that are stimulated, from 0")
+    stimulation_of: Population | None = setting(
+        None, "population of which a random part is stimulated, in place of listed units"
+    )
+    stimulation_fraction: float = setting(1.0, "fraction of that population that is stimulated", ge=0, le=1)
+    stimulation_seed: int = setting(1, "seed of the choice of stimulated units", ge=0)
     lesion_fraction: float = setting(
         0.0, "fraction of the recurrent connections, of those that exist and are of the kind below, that is lesioned",
         ge=0, le=1,
@@ -112,9 +117,16 @@ class LifSettings(Settings):
                 f"stimulation_on = {self.stimulation_on:g} ms is not before stimulation_off ="
                 f" {self.stimulation_off:g} ms; give both or set stimulation: none"
             )
+        if self.stimulation_of is not None:
+            if self.stimulation_units:
+                raise ValueError(
+                    "stimulation_units and stimulation_of both say what is stimulated; leave one of them out"
+                )
+            return self
         if not self.stimulation_units or min(self.stimulation_units) < 0:
             raise ValueError(
-                f"stimulation_units = {self.stimulation_units} are no units; list those to stimulate, counted from 0"
+                f"stimulation_units = {self.stimulation_units} are no units; list those to stimulate, counted from 0,"
+                " or name a population by stimulation_of"
             )
         if len(set(self.stimulation_units)) < len(self.stimulation_units):
             raise ValueError(f"stimulation_units = {self.stimulation_units} names a unit twice; name each once")

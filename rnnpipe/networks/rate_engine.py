@@ -18,12 +18,35 @@ from numpy.typing import NDArray
 
 from rnnpipe.errors import TrainingError
 from rnnpipe.networks import rate_kernels as kernels
-from rnnpipe.networks.rate_network import RateNetwork, activate
+from rnnpipe.networks.lif_kernels import LANES, normal, start_lanes
+from rnnpipe.networks.rate_network import RateNetwork, activate, time_constants
+from rnnpipe.networks.rate_products import lay_out, padded
 from rnnpipe.trials import Trials
 
 Array = NDArray[np.floating]
 
 EPSILON = 1e-8
+DEAD = 0.04
+"""Fraction of the list of entries that may be dead before it is made anew."""
+
+
+class Noise:
+    """Standard normal numbers in float32, made as those of the spiking networks are; its state is an array.
+
+    Args:
+        seed: Decides the numbers.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.lanes = np.zeros((4, LANES), np.uint32)
+        start_lanes(np.uint64(seed), self.lanes)
+
+    def normal(self, *shape: int) -> NDArray[np.float32]:
+        """Numbers of this shape."""
+        count, block = math.prod(shape), 2 * LANES
+        out = np.empty(-(-count // block) * block, np.float32)
+        normal(self.lanes, out)
+        return out[:count].reshape(shape)
 
 
 @dataclass
@@ -32,6 +55,16 @@ class _Moments:
 
     m: Array
     v: Array
+
+
+@dataclass
+class _Layouts:
+    """The recurrent matrix and its transpose as `rate_products` wants them; `slot` is where entries of the list go."""
+
+    forward: tuple[Array, NDArray[np.uint8], NDArray[np.int32]]
+    slot: NDArray[np.int32]
+    transposed: tuple[Array, NDArray[np.uint8], NDArray[np.int32]]
+    slot_t: NDArray[np.int32]
 
 
 class RateLearner:
@@ -66,32 +99,55 @@ class RateLearner:
         self._p = {name: np.array(getattr(network, name), dtype=dtype) for name in names}
         w = np.array(network.w, dtype=dtype)
         # without Dale's principle every entry is trained, those that are zero at first too
+        self._dense = not network.dale
         kept = (w > 0) & (network.mask != 0) if network.dale else np.ones((n, n), bool)
         rows, columns = np.nonzero(kept)
-        self._dense = not network.dale
         self._start = np.concatenate([[0], np.cumsum(kept.sum(1))]).astype(np.int64)
         self._index, self._w = columns.astype(np.int32), w[rows, columns]
         # what the mask rules out has no effect and no gradient: it keeps its value
         self._ruled_out = np.where(network.mask == 0, w, 0) if network.dale else np.zeros_like(w)
         self._moments = {k: _Moments(np.zeros_like(v), np.zeros_like(v)) for k, v in self._trained().items()}
         self.n_updates = 0
+        self._n_padded = padded(n) if network.dale else -(-n // 16) * 16
+        self._w_in_t, self._b_rec = self._fill_up(self._p["w_in"].T), self._fill_up(self._p["b_rec"])
         self._arrange()
         self._space: dict[str, Array] = {}
 
     def _trained(self) -> dict[str, Array]:
         return {"w": self._w, "w_out": self._p["w_out"], "b_out": self._p["b_out"], "gamma": self._p["gamma"]}
 
+    def _fill_up(self, values: Array) -> Array:
+        """The same with zeros behind the last axis, over units."""
+        filled = np.zeros((*values.shape[:-1], self._n_padded), self._type)
+        filled[..., : values.shape[-1]] = values
+        return filled
+
     def _arrange(self) -> None:
-        n, count = len(self._start) - 1, int(self._start[-1])
-        self._index, self._w = self._index[:count], self._w[:count]
+        """Cut the list where it ends, and lay it out for the products."""
+        count = int(self._start[-1])
         moments = self._moments["w"]
+        self._index, self._w = self._index[:count], self._w[:count]
         moments.m, moments.v = moments.m[:count], moments.v[:count]
+        start, index = (self._start, self._index) if not self._dense else (np.zeros(1, np.int64), self._index[:0])
+        made = []
+        for transposed in (False, True):
+            value, column, span, slot = lay_out(start, index, self._n_padded, transposed)
+            made += [(value.astype(self._type), column, span), slot]
+        self._layouts = _Layouts(*made)
+
+    def _matrices(self) -> tuple[Array, Array]:
+        """The recurrent matrix and its transpose, if whole matrices are used; lists are put into their layouts."""
+        none = np.zeros((0, 0), self._type)
         if not self._dense:
-            self._start_t, self._index_t = np.empty(n + 1, np.int64), np.empty(count, np.int32)
-            self._place_t = np.empty(count, np.int32)
-            kernels.transpose(self._start, self._index, self._start_t, self._index_t, self._place_t)
-        else:
-            self._start_t, self._index_t, self._place_t = self._start, self._index[:0], self._index[:0]
+            to = self._layouts
+            kernels.fill(
+                self._start, self._index, self._w, self._p["sign"], to.slot, to.slot_t, to.forward[0], to.transposed[0]
+            )
+            return none, none
+        n = self._initial.n_units
+        full = np.zeros((self._n_padded, self._n_padded), self._type)
+        full[:n, :n] = self._w.reshape(n, n) * self._p["sign"] * self._p["mask"]
+        return full, np.ascontiguousarray(full.T)
 
     @property
     def alpha(self) -> Array:
@@ -99,12 +155,11 @@ class RateLearner:
         network = self._initial
         if network.tau_max == network.tau_min:
             return np.full(network.n_units, network.dt / network.tau_min, self._type)
-        width = network.tau_max - network.tau_min
-        tau = 0.5 * (1 + np.tanh(0.5 * self._p["gamma"].astype(float))) * width + network.tau_min
+        tau = time_constants(self._p["gamma"].astype(float), network.tau_min, network.tau_max)
         return (network.dt / tau).astype(self._type)
 
     def dense(self, values: dict[str, Array]) -> dict[str, Array]:
-        """Values by parameter, those of w (along the list of entries that act) as a matrix; the other entries are 0."""
+        """Values by parameter, those of w (along the list of entries) as a matrix; the other entries are 0."""
         n = self._initial.n_units
         w = np.zeros((n, n), self._type)
         w[np.repeat(np.arange(n), np.diff(self._start)), self._index] = values["w"]
@@ -112,14 +167,15 @@ class RateLearner:
 
     def network(self) -> RateNetwork:
         """The network as it is now: w is rectified under Dale's principle."""
-        w = self.dense({"w": self._w})["w"] + self._ruled_out
+        w = self.dense({"w": self._w})["w"]
         own = {name: value.copy() for name, value in self._p.items()}
-        return replace(self._initial, w=np.maximum(w, 0) if self._initial.dale else w, **own)
+        return replace(self._initial, w=np.maximum(w, 0) + self._ruled_out if self._initial.dale else w, **own)
 
     @property
     def density(self) -> float:
         """Fraction of recurrent connections that act."""
-        return len(self._w) / self._initial.n_units**2 if self._initial.dale else float((self._w != 0).mean())
+        acting = int((self._w > 0 if self._initial.dale else self._w != 0).sum())
+        return acting / self._initial.n_units**2
 
     def gradients(
         self, inputs: Array, target: Array, x0: Array, noise: Array
@@ -133,34 +189,39 @@ class RateLearner:
             noise: Standard normal, (n_trials, n_steps - 1, n_units); the first step's is not used.
 
         Returns:
-            Losses (n_trials,) and gradients by parameter; that of w along the list of entries that act.
+            Losses (n_trials,) and gradients by parameter; that of w along the list of entries (see `dense`).
         """
-        p, alpha, kind = self._p, self.alpha, self._type
-        n_states, n, n_outputs = len(inputs) - 1, len(alpha), len(p["w_out"])
-        if self._space.get("x", np.empty(0)).shape != (n_states, n):
-            shapes = {"x": (n_states, n), "r": (n_states, n), "d": (n_states, n), "o": (n_states - 1, n_outputs)}
-            shapes |= {"x_t": (n, n_states), "r_t": (n, n_states)}
+        p, kind, n, n_padded = self._p, self._type, self._initial.n_units, self._n_padded
+        n_states, n_outputs = len(inputs) - 1, len(p["w_out"])
+        if self._space.get("x", np.empty(0)).shape != (n_states, n_padded):
+            time = -(-(n_states - 1) // kernels.TIME_BLOCK) * kernels.TIME_BLOCK
+            shapes = {"x": (n_states, n_padded), "r": (time + 1, n_padded), "d": (time + 1, n_padded)}
+            shapes |= {"d_t": (n_padded, time), "r_t": (n_padded, time)}
             self._space = {name: np.zeros(shape, kind) for name, shape in shapes.items()}
-        s = self._space
-        grad = {name: np.zeros_like(value) for name, value in self._trained().items()}
+            self._space["o"] = np.zeros((n_states - 1, n_outputs), kind)
+        s, to = self._space, self._layouts
+        full, full_t = self._matrices()
+        alpha, w_out = self._fill_up(self.alpha), self._fill_up(p["w_out"])
+        grad_w = np.zeros(full.shape if self._dense else self._w.shape, kind)
+        grad_w_out, grad_b_out, grad_alpha = np.zeros_like(w_out), np.zeros_like(p["b_out"]), np.zeros_like(alpha)
         n_trials = inputs.shape[1]
         losses = np.empty(n_trials)
         for i in range(n_trials):
             losses[i] = kernels.gradient(
                 np.ascontiguousarray(inputs[:, i], kind), np.ascontiguousarray(target[:, i], kind),
                 (self.sigma_init * x0[i]).astype(kind), noise[i], kind(self.sigma_rec),
-                self._start, self._index, self._w, self._start_t, self._index_t, self._place_t,
-                p["sign"], p["mask"], p["w_in"], p["w_out"], p["b_out"], p["b_rec"], alpha,
-                self._kind, self._loss, self._dense, kind(1 / n_trials),
-                s["x"], s["r"], s["d"], s["x_t"], s["r_t"], s["o"],
-                grad["w"], grad["w_out"], grad["b_out"], grad["gamma"],
+                self._start, self._index, self._w, p["sign"], to.forward, to.transposed, full, full_t, self._dense,
+                alpha, self._b_rec, self._w_in_t, w_out, p["b_out"], self._kind, self._loss, kind(1 / n_trials),
+                s["x"], s["r"], s["d"], s["d_t"], s["r_t"], s["o"], grad_w, grad_w_out, grad_b_out, grad_alpha,
             )  # fmt: skip
+        if self._dense:
+            grad_w = (grad_w[:n, :n] * p["sign"] * p["mask"]).reshape(-1)
         # the kernel gave the gradient in alpha = dt / tau(gamma)
         network = self._initial
         sigmoid = 0.5 * (1 + np.tanh(0.5 * p["gamma"]))
         width = (network.tau_max - network.tau_min) / network.dt
-        grad["gamma"] *= -(alpha**2) * kind(width) * sigmoid * (1 - sigmoid)
-        return losses, grad
+        gamma = grad_alpha[:n] * -(alpha[:n] ** 2) * kind(width) * sigmoid * (1 - sigmoid)
+        return losses, {"w": grad_w, "w_out": np.ascontiguousarray(grad_w_out[:, :n]), "b_out": grad_b_out, "gamma": gamma}
 
     def update(self, inputs: Array, target: Array, x0: Array, noise: Array) -> NDArray[np.float64]:
         """One step of Adam on the mean loss of some trials; arguments and losses as of `gradients`.
@@ -182,14 +243,29 @@ class RateLearner:
                 value.reshape(-1), grad[name].reshape(-1), moments.m.reshape(-1), moments.v.reshape(-1),
                 self._type(rate), self._type(EPSILON),
             )  # fmt: skip
-        moments = self._moments["w"]
-        if not self._dense and kernels.drop_dead(self._start, self._index, self._w, moments.m, moments.v):
+        # dead entries do no harm; a new layout takes as long as some products
+        if not self._dense and kernels.count_dead(self._w) > DEAD * len(self._w):
+            moments = self._moments["w"]
+            kernels.drop_dead(self._start, self._index, self._w, moments.m, moments.v)
             self._arrange()
         return losses
 
+    def outputs(self, inputs: Array, noise: Noise) -> Array:
+        """Output of trials (n_steps, n_trials, n_inputs): (n_steps - 2, n_trials, n_outputs), see `run_outputs`."""
+        p, kind = self._p, self._type
+        full, _ = self._matrices()
+        out = np.empty((len(inputs) - 2, inputs.shape[1], len(p["w_out"])), kind)
+        kernels.outputs(
+            np.ascontiguousarray(inputs, kind), noise.lanes, kind(self.sigma_rec), kind(self.sigma_init),
+            self._initial.n_units, self._layouts.forward, full, self._dense, self._fill_up(self.alpha), self._b_rec,
+            self._w_in_t, self._fill_up(p["w_out"]), p["b_out"], self._kind, out,
+        )  # fmt: skip
+        return out
+
     def last_trial(self) -> dict[str, Array]:
         """States, rates (n_steps - 1, n_units) and output (n_steps - 2, n_outputs) of the last trial simulated."""
-        return {name: self._space[name].copy() for name in ("x", "r", "o")}
+        o, n = self._space["o"], self._initial.n_units
+        return {"o": o.copy(), **{name: self._space[name][: len(o) + 1, :n].copy() for name in ("x", "r")}}
 
     # -- state ----------------------------------------------------------------------------------------------
 

@@ -1,12 +1,14 @@
 """One update of a rate network, compiled for the CPU: forward, backward, Adam.
 
 Under Dale's principle an entry of w that is not positive has no effect and no gradient, and never comes back. So only
-the positive entries are kept, as a list in row order that shrinks as training goes on (20 % of all entries at first,
-5 % soon), and every product runs over that list. This is exact: the rectified weights are those of the dense formulation.
+a list of entries is kept, in row order, which shrinks as training goes on (20 % of all entries at first, 5 % soon), and
+every product runs over that list (`rate_products`). This is exact: the rectified weights are those of the dense
+formulation.
 
-Networks in which every entry counts (no Dale's principle) run over whole rows instead.
+Networks in which every entry counts (no Dale's principle) multiply by whole matrices instead.
 
-float32 and float64; the float64 path serves the tests against the reference equations.
+Vectors over units are filled up with zeros to a length that suits the processor ("n_padded"). float32 and float64; the
+float64 path serves the tests against the reference equations.
 """
 
 from __future__ import annotations
@@ -16,8 +18,12 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 from rnnpipe.networks.kernels import _sigmoid
+from rnnpipe.networks.lif_kernels import normal
+from rnnpipe.networks.rate_products import multiply, transpose
 
 _OPTIONS: dict[str, Any] = {
     "nogil": True,
@@ -30,6 +36,39 @@ SIGMOID, CLIPPED_RELU, SOFTPLUS = 0, 1, 2
 ACTIVATIONS = {"sigmoid": SIGMOID, "clipped_relu": CLIPPED_RELU, "softplus": SOFTPLUS}
 L2, L1 = 0, 1
 LOSSES = {"l2": L2, "l1": L1}
+
+TIME_BLOCK = 64
+"""Steps are filled up with zeros to a multiple of this for the products over time."""
+
+
+def _softplus(x: Any) -> Any:
+    """log(1 + exp(x)); in float32 an expression that the compiler can vectorise, exact to 2e-7."""
+    raise NotImplementedError
+
+
+@overload(_softplus, inline="always")
+def _softplus_overload(x: Any) -> Any:
+    if x == types.float32:
+
+        def single(x: Any) -> Any:
+            # log(1 + e) = 2 atanh(e / (2 + e)) with e = exp(-|x|); with q = e / (1 + e) that ratio is q / (2 - q) <= 1/3
+            q = _sigmoid(np.float32(-abs(x)))
+            s = q / (np.float32(2.0) - q)
+            b = s * s
+            c = np.float32(1 / 11)
+            c = c * b + np.float32(1 / 9)
+            c = c * b + np.float32(1 / 7)
+            c = c * b + np.float32(1 / 5)
+            c = c * b + np.float32(1 / 3)
+            c = c * b + np.float32(1.0)
+            return max(x, np.float32(0.0)) + np.float32(2.0) * s * c
+
+        return single
+
+    def double(x: Any) -> Any:
+        return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+    return double
 
 
 @numba.njit(**_OPTIONS)
@@ -44,190 +83,215 @@ def rates(x, r, kind):  # type: ignore[no-untyped-def]
             r[i] = min(max(x[i], x.dtype.type(0)), x.dtype.type(20))
     else:
         for i in range(n):
-            # log(1 + exp(x)) without overflow
-            r[i] = min(max(x[i], x.dtype.type(0)) + math.log1p(math.exp(-abs(x[i]))), x.dtype.type(20))
+            r[i] = min(_softplus(x[i]), x.dtype.type(20))
 
 
 @numba.njit(**_OPTIONS)
-def _slopes(x, r, slope, kind):  # type: ignore[no-untyped-def]
-    """Derivative of the rates."""
-    n = len(x)
-    if kind == SIGMOID:
+def simulate(  # type: ignore[no-untyped-def]
+    inputs, x0, noise, sigma, layout, full, dense, alpha, b_rec, w_in_t, w_out, b_out, kind, x, r, d, o
+):
+    """Simulate one trial.
+
+    Args:
+        inputs: (n_steps, n_inputs).
+        x0: Initial state, (n_units,).
+        noise: Standard normal, (n_steps - 1, n_units); noise[0] is not used.
+        sigma: SD of the noise.
+        layout: Values, columns and spans of the recurrent matrix, see `rate_products`.
+        full: The recurrent matrix, (n_padded, n_padded), if `dense`.
+        dense: Which of the two is used.
+        alpha, b_rec: dt / tau and constant input, (n_padded,).
+        w_in_t: (n_inputs, n_padded).
+        w_out: (n_outputs, n_padded).
+        b_out: (n_outputs,).
+        kind: Activation.
+        x, r: States and rates, (n_steps - 1, n_padded), filled in; x[0] beyond the units is zero.
+        d: Input of each step less the state before it, (n_steps - 1, n_padded), filled in from the second step on. `r`
+            and `d` may be longer; what is beyond is zero and stays so.
+        o: Output, (n_steps - 2, n_outputs), filled in.
+    """
+    n, n_padded = len(x0), len(alpha)
+    value, column, span = layout
+    x[0, :n] = x0
+    rates(x[0], r[0], kind)
+    c = np.empty(n_padded, x.dtype)
+    for t in range(1, len(x)):
+        if dense:
+            np.dot(full, r[t - 1], c)
+        else:
+            multiply(value, column, span, r[t - 1], c)
+        for m in range(len(w_in_t)):
+            u = inputs[t - 1, m]
+            if u != 0:
+                w = w_in_t[m]
+                for i in range(n_padded):
+                    c[i] += w[i] * u
+        before, now, change, push = x[t - 1], x[t], d[t], noise[t]
+        for i in range(n_padded):
+            change[i] = c[i] + b_rec[i] - before[i]
+            now[i] = before[i] + alpha[i] * change[i]
         for i in range(n):
-            slope[i] = r[i] * (1 - r[i])
-    elif kind == CLIPPED_RELU:
-        for i in range(n):
-            slope[i] = 1 if 0 < x[i] < 20 else 0
-    else:
-        for i in range(n):
-            slope[i] = _sigmoid(x[i]) if r[i] < 20 else 0
+            now[i] += sigma * push[i]
+        rates(now, r[t], kind)
+        for m in range(len(w_out)):
+            w, rate = w_out[m], r[t]
+            total = b_out[m]
+            for i in range(n_padded):
+                total += w[i] * rate[i]
+            o[t - 1, m] = total
 
 
 @numba.njit(**_OPTIONS)
-def _product(start, index, value, v, out):  # type: ignore[no-untyped-def]
-    """Sparse matrix in row order times a vector."""
-    for i in range(len(out)):
-        total = v.dtype.type(0)
-        for k in range(start[i], start[i + 1]):
-            total += value[k] * v[index[k]]
-        out[i] = total
+def _backward(d, x, r, g, layout, full, dense, alpha, w_out, kind, grad_w_out, grad_alpha):  # type: ignore[no-untyped-def]
+    r"""Reverse sweep of `simulate`.
+
+    .. math:: \lambda_t = \phi'(x_t) \circ (W_{out}^T g_t + W^T (\alpha \circ \lambda_{t+1})) + (1 - \alpha) \circ \lambda_{t+1}
+
+    with g_t the gradient in the output of state t and lambda_t that in state t.
+
+    Args:
+        d: As `simulate` left it; d[t] becomes alpha * lambda_t.
+        x, r: As recorded.
+        g: Gradient in the output, (n_states - 1, n_outputs).
+        layout, full: Of the transposed matrix.
+        dense, alpha, w_out, kind: As of `simulate`.
+        grad_w_out, grad_alpha: What is added to, (n_outputs, n_padded) and (n_padded,).
+    """
+    n_padded = len(alpha)
+    value, column, span = layout
+    zero = x.dtype.type(0)
+    lam, sent, back = np.zeros(n_padded, x.dtype), np.zeros(n_padded, x.dtype), np.zeros(n_padded, x.dtype)
+    for t in range(len(x) - 1, 0, -1):
+        if t < len(x) - 1:
+            if dense:
+                np.dot(full, sent, back)
+            else:
+                multiply(value, column, span, sent, back)
+        state, rate, change = x[t], r[t], d[t]
+        for m in range(len(w_out)):
+            w, to, error = w_out[m], grad_w_out[m], g[t - 1, m]
+            for i in range(n_padded):
+                back[i] += w[i] * error
+                to[i] += rate[i] * error
+        if kind == SIGMOID:
+            for i in range(n_padded):
+                back[i] *= rate[i] * (1 - rate[i])
+        elif kind == CLIPPED_RELU:
+            for i in range(n_padded):
+                back[i] = back[i] if zero < state[i] < 20 else zero
+        else:
+            for i in range(n_padded):
+                back[i] = back[i] * _sigmoid(state[i]) if rate[i] < 20 else zero
+        for i in range(n_padded):
+            reaching = back[i] + lam[i] - sent[i]
+            lam[i] = reaching
+            grad_alpha[i] += reaching * change[i]
+            sent[i] = alpha[i] * reaching
+            change[i] = alpha[i] * reaching
 
 
 @numba.njit(**_OPTIONS)
-def _product_dense(w, v, out):  # type: ignore[no-untyped-def]
-    """Full matrix times a vector."""
-    n = len(v)
-    for i in range(len(out)):
-        total = v.dtype.type(0)
-        for j in range(n):
-            total += w[i, j] * v[j]
-        out[i] = total
-
-
-@numba.njit(**_OPTIONS)
-def transpose(start, index, start_t, index_t, place_t):  # type: ignore[no-untyped-def]
-    """Column order of a list in row order: `place_t[k]` is where the k-th entry in column order stands in the list."""
-    n = len(start) - 1
-    start_t[:] = 0
-    for k in range(start[n]):
-        start_t[index[k] + 1] += 1
-    for j in range(n):
-        start_t[j + 1] += start_t[j]
-    for i in range(n):
-        for k in range(start[i], start[i + 1]):
-            j = index[k]
-            index_t[start_t[j]] = i
-            place_t[start_t[j]] = k
-            start_t[j] += 1
-    for j in range(n, 0, -1):
-        start_t[j] = start_t[j - 1]
-    start_t[0] = 0
+def fill(start, index, w, sign, slot, slot_t, value, value_t):  # type: ignore[no-untyped-def]
+    """Weights that act, of a list, into the layouts of the matrix and of its transpose; dead entries are zero."""
+    zero = w.dtype.type(0)
+    for k in range(start[-1]):
+        acting = max(w[k], zero) * sign[index[k]]
+        value[slot[k]] = acting
+        value_t[slot_t[k]] = acting
 
 
 @numba.njit(**_OPTIONS)
 def gradient(  # type: ignore[no-untyped-def]
-    inputs, target, x0, noise, sigma, start, index, w, start_t, index_t, place_t, sign, mask, w_in, w_out, b_out, b_rec,
-    alpha, kind, loss_kind, dense, weight, x, r, d, x_t, r_t, o, grad_w, grad_w_out, grad_b_out, grad_alpha,
+    inputs, target, x0, noise, sigma, start, index, w, sign, layout, layout_t, full, full_t, dense,
+    alpha, b_rec, w_in_t, w_out, b_out, kind, loss_kind, weight,
+    x, r, d, d_t, r_t, o, grad_w, grad_w_out, grad_b_out, grad_alpha,
 ):  # fmt: skip
     """Simulate one trial and add the gradient of its loss, times `weight`.
 
     Args:
-        inputs: (n_steps, n_inputs).
+        inputs, x0, noise, sigma, layout, full, dense, alpha, b_rec, w_in_t, w_out, b_out, kind, x, r, d, o: See
+            `simulate`.
         target: (n_steps - 1, n_outputs).
-        x0: Initial state, (n_units,).
-        noise: Standard normal, (n_steps - 1, n_units); noise[0] is not used.
-        sigma: SD of the noise.
-        start, index, w: Recurrent magnitudes as a list in row order.
-        start_t, index_t, place_t: Its column order, see `transpose`.
-        sign, mask, w_in, w_out, b_out, b_rec: Arrays of the network.
-        alpha: dt / tau, (n_units,).
-        kind: Activation.
+        start, index, w: Recurrent magnitudes as a list in row order, unless `dense`.
+        sign: Sign of each unit, (n_units,).
+        layout_t, full_t: `layout` and `full` of the transposed matrix.
         loss_kind: L2 or L1.
-        dense: Whether the list holds all entries.
         weight: Factor on the gradient.
-        x, r: States and rates, (n_steps - 1, n_units), filled in.
-        d: Workspace, (n_steps - 1, n_units).
-        x_t, r_t: Workspaces, (n_units, n_steps - 1).
-        o: Output, (n_steps - 2, n_outputs), filled in.
-        grad_w, grad_w_out, grad_b_out, grad_alpha: What is added to; `grad_w` along the list.
+        d_t, r_t: Workspaces, (n_padded, time) with time a multiple of `TIME_BLOCK` of at least n_steps - 2.
+        grad_w: What is added to: along the list, or (n_padded, n_padded) if `dense`, where it is that in W.
+        grad_w_out, grad_b_out, grad_alpha: What is added to, (n_outputs, n_padded), (n_outputs,), (n_padded,).
 
     Returns:
         The loss.
     """
-    n, n_states, n_outputs, n_inputs = len(alpha), len(x), len(w_out), w_in.shape[1]
-    zero = x.dtype.type(0)
-    value = np.empty_like(w)
-    for i in range(n):
-        for k in range(start[i], start[i + 1]):
-            value[k] = w[k] * sign[index[k]] * mask[i, index[k]]
-    full = value.reshape(n, n) if dense else value[:0].reshape(0, 0)
-
-    x[0] = x0
-    rates(x[0], r[0], kind)
-    c = np.empty_like(x0)
-    for t in range(1, n_states):
-        before = r[t - 1]
-        if dense:
-            _product_dense(full, before, c)
-        else:
-            _product(start, index, value, before, c)
-        for i in range(n):
-            c[i] += b_rec[i]
-        for m in range(n_inputs):
-            u = inputs[t - 1, m]
-            if u != 0:
-                for i in range(n):
-                    c[i] += w_in[i, m] * u
-        for i in range(n):
-            d[t, i] = c[i] - x[t - 1, i]
-            x[t, i] = x[t - 1, i] + alpha[i] * d[t, i] + sigma * noise[t, i]
-        rates(x[t], r[t], kind)
-
+    simulate(inputs, x0, noise, sigma, layout, full, dense, alpha, b_rec, w_in_t, w_out, b_out, kind, x, r, d, o)
+    steps, n_outputs = o.shape
     loss = 0.0
-    for t in range(1, n_states):
+    for k in range(steps):
         for m in range(n_outputs):
-            total = b_out[m]
-            for i in range(n):
-                total += w_out[m, i] * r[t, i]
-            o[t - 1, m] = total
-            error = float(total - target[t - 1, m])
+            error = float(o[k, m] - target[k, m])
             loss += error * error if loss_kind == L2 else abs(error)
     if loss_kind == L2:
         loss = math.sqrt(loss)
-
-    # backward; lam[i] = dL / dx_t,i, x_t keeps alpha * lam of every step for the gradient of w
-    lam, sent, slope = np.zeros(n, x.dtype), np.zeros(n, x.dtype), np.empty(n, x.dtype)
-    value_t = np.empty_like(w)
-    if dense:
-        for i in range(n):
-            for j in range(n):
-                value_t[j * n + i] = full[i, j]
-    else:
-        for k in range(start_t[n]):
-            value_t[k] = value[place_t[k]]
-    full_t = value_t.reshape(n, n) if dense else value_t[:0].reshape(0, 0)
-    back = np.zeros(n, x.dtype)
-    g = np.empty(n_outputs, x.dtype)
-    for t in range(n_states - 1, 0, -1):
+    g = np.empty_like(o)
+    for k in range(steps):
         for m in range(n_outputs):
-            error = float(o[t - 1, m] - target[t - 1, m])
+            error = float(o[k, m] - target[k, m])
             if loss_kind == L2:
-                g[m] = weight * error / loss if loss > 0 else 0.0
+                g[k, m] = weight * error / loss if loss > 0 else 0.0
             else:
-                g[m] = weight * (1.0 if error > 0 else (-1.0 if error < 0 else 0.0))
-            grad_b_out[m] += g[m]
-            for i in range(n):
-                grad_w_out[m, i] += g[m] * r[t, i]
-        if t < n_states - 1:
-            if dense:
-                _product_dense(full_t, sent, back)
-            else:
-                _product(start_t, index_t, value_t, sent, back)
-        for m in range(n_outputs):
-            for i in range(n):
-                back[i] += w_out[m, i] * g[m]
-        _slopes(x[t], r[t], slope, kind)
-        for i in range(n):
-            lam[i] = slope[i] * back[i] + lam[i] - sent[i]
-            sent[i] = alpha[i] * lam[i]
-            grad_alpha[i] += lam[i] * d[t, i]
-            d[t, i] = sent[i]
-        for i in range(n):
-            back[i] = zero
-    for i in range(n):
-        for t in range(1, n_states):
-            x_t[i, t - 1] = d[t, i]
-            r_t[i, t - 1] = r[t - 1, i]
-    steps = n_states - 1
-    for i in range(n):
-        a = x_t[i]
+                g[k, m] = weight * (1.0 if error > 0 else (-1.0 if error < 0 else 0.0))
+            grad_b_out[m] += g[k, m]
+    _backward(d, x, r, g, layout_t, full_t, dense, alpha, w_out, kind, grad_w_out, grad_alpha)
+    if dense:
+        grad_w += np.dot(d[1 : steps + 1].T, r[:steps])
+        return loss
+    time = d_t.shape[1]
+    transpose(d[1 : time + 1], d_t)
+    transpose(r[:time], r_t)
+    zero = x.dtype.type(0)
+    for i in range(len(x0)):
+        a = d_t[i]
         for k in range(start[i], start[i + 1]):
+            if w[k] <= zero:
+                continue
             b = r_t[index[k]]
             total = zero
-            for t in range(steps):
+            for t in range(len(a)):
                 total += a[t] * b[t]
-            grad_w[k] += total * sign[index[k]] * mask[i, index[k]]
+            grad_w[k] += total * sign[index[k]]
     return loss
+
+
+@numba.njit(**_OPTIONS)
+def outputs(  # type: ignore[no-untyped-def]
+    inputs, lanes, sigma, sigma_init, n_units, layout, full, dense, alpha, b_rec, w_in_t, w_out, b_out, kind, out
+):
+    """Output of some trials, one after the other, with noise of their own.
+
+    Args:
+        inputs: (n_steps, n_trials, n_inputs).
+        lanes: Generators of normal numbers, see `lif_kernels`; they are moved on.
+        sigma, sigma_init: SD of the noise and of the initial states.
+        n_units: Number of units.
+        layout, full, dense, alpha, b_rec, w_in_t, w_out, b_out, kind: See `simulate`.
+        out: (n_steps - 2, n_trials, n_outputs), filled in.
+    """
+    n_steps, n_trials, _ = inputs.shape
+    n_states, n_padded, block = n_steps - 1, len(alpha), 2 * lanes.shape[1]
+    count = n_states * n_units
+    drawn = np.empty((count + block - 1) // block * block, w_out.dtype)
+    noise = drawn[:count].reshape(n_states, n_units)
+    x = np.zeros((n_states, n_padded), w_out.dtype)
+    r, d = np.zeros_like(x), np.zeros_like(x)
+    o = np.empty((n_states - 1, len(w_out)), w_out.dtype)
+    for trial in range(n_trials):
+        normal(lanes, drawn)
+        shown = inputs[:, trial].copy()
+        # the first step has no noise: its numbers are the initial state
+        start = sigma_init * noise[0]
+        simulate(shown, start, noise, sigma, layout, full, dense, alpha, b_rec, w_in_t, w_out, b_out, kind, x, r, d, o)
+        out[:, trial] = o
 
 
 @numba.njit(**_OPTIONS)
@@ -241,17 +305,24 @@ def adam(p, g, m, v, rate, epsilon):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(**_OPTIONS)
+def count_dead(w):  # type: ignore[no-untyped-def]
+    """Number of entries that are not positive; NaN counts as alive, to be found."""
+    dead = 0
+    for k in range(len(w)):
+        dead += w[k] <= 0
+    return dead
+
+
+@numba.njit(**_OPTIONS)
 def drop_dead(start, index, w, m, v):  # type: ignore[no-untyped-def]
-    """Take entries that are not positive out of the list; returns whether there were any."""
+    """Take entries that are not positive out of the list."""
     n, to = len(start) - 1, 0
     first = start[0]
     for i in range(n):
         last = start[i + 1]
         for k in range(first, last):
-            # NaN stays, to be found
             if not w[k] <= 0:
                 index[to], w[to], m[to], v[to] = index[k], w[k], m[k], v[k]
                 to += 1
         first = last
         start[i + 1] = to
-    return to < first

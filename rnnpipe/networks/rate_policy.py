@@ -32,7 +32,7 @@ from rnnpipe.networks.engine import Array, CpuEngine, Episode, Grads, Stepper, _
 from rnnpipe.networks.engine_environment import EnvironmentEngine
 from rnnpipe.networks.engine_torch import TorchEngine, _Dense
 from rnnpipe.networks.engines import Engine, hold_libraries
-from rnnpipe.networks.parameters import Parameters
+from rnnpipe.networks.parameters import Parameters, effective
 from rnnpipe.networks.rate_kernels import ACTIVATIONS
 from rnnpipe.networks.rate_network import CAP, RateNetwork
 from rnnpipe.networks.rate_parameters import initial_network
@@ -201,6 +201,25 @@ class RateTorchEngine(TorchEngine):
             "b_out": flat.sum(0),
             "gamma": d_alpha * alpha_slope(gamma, self._settings, self._dt),
         }
+
+
+def policy_engine(network: RateNetwork, sigma: tuple[float, float]) -> tuple[RateEngine, dict[str, Tensor]]:
+    """What runs a rate network as a policy on the CPU, and its effective weights.
+
+    Args:
+        network: The network; its outputs are the logits of the actions.
+        sigma: SD of the noise of a step and of the initial states.
+    """
+    settings = RateSettings(
+        n_units=network.n_units,
+        tau_min=network.tau_min,
+        tau_max=network.tau_max,
+        activation=network.activation,
+        dale=network.dale,
+        sigma_rec=sigma[0],
+        sigma_init=sigma[1],
+    )
+    return RateEngine(settings, network.dt, 1.0, sigma[0], 0.0), effective(*as_parameters(network))
 
 
 class RateKind:

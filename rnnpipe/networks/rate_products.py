@@ -1,4 +1,4 @@
-"""Products of a sparse matrix with a vector, sixteen rows at a time, compiled for the CPU.
+"""Products of a sparse matrix with a vector, sixteen rows at a time, and transposes, compiled for the CPU.
 
 The rows of a matrix are taken in chunks of 16 and its columns in blocks of 32. Where a chunk meets a block, the entries
 of each row are put side by side, the first one of every row, then the second one, and so on; rows with fewer entries are
@@ -171,3 +171,65 @@ def multiply(value: Any, column: Any, span: Any, v: Any, out: Any) -> None:
     n_blocks = len(v) // BLOCK
     for chunk in range(len(out) // LANES):
         _rows(value, column, span, v, out, n_blocks, chunk)
+
+
+def _tile(a: Any, out: Any, row: int, column: int) -> None:
+    """Transpose the 16 by 16 tile of `a` that begins at a row and a column."""
+    raise NotImplementedError
+
+
+@overload(_tile)
+def _tile_overload(a: Any, out: Any, row: Any, column: Any) -> Any:
+    if a.dtype == types.float32:
+
+        def in_registers(a: Any, out: Any, row: Any, column: Any) -> None:
+            _shuffled(a, out, np.int64(row), np.int64(column), np.int64(a.shape[1]), np.int64(out.shape[1]))
+
+        return in_registers
+
+    def one_by_one(a: Any, out: Any, row: Any, column: Any) -> None:
+        for i in range(LANES):
+            for j in range(LANES):
+                out[column + j, row + i] = a[row + i, column + j]
+
+    return one_by_one
+
+
+@intrinsic
+def _shuffled(typingctx: Any, a: Any, out: Any, row: Any, column: Any, width: Any, width_out: Any) -> Any:
+    """The tile in float32: off-diagonal halves are exchanged, then those of the halves, and so on."""
+    del typingctx
+    signature = types.void(a, out, row, column, width, width_out)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        floats, word, number = ir.VectorType(ir.FloatType(), LANES), ir.IntType(64), ir.IntType(32)
+        source, target = (context.make_array(signature.args[k])(context, builder, args[k]).data for k in (0, 1))
+        row, column, width, width_out = args[2:]
+
+        def at(pointer: Any, row: Any, k: int, width: Any, column: Any) -> Any:
+            place = builder.add(builder.mul(builder.add(row, ir.Constant(word, k)), width), column)
+            return builder.bitcast(builder.gep(pointer, [place]), floats.as_pointer())
+
+        rows = [builder.load(at(source, row, k, width, column), align=4) for k in range(LANES)]
+        for half in (8, 4, 2, 1):
+            # lane numbers from LANES on are those of the second register
+            upper = [lane if lane & half == 0 else LANES + lane - half for lane in range(LANES)]
+            lower = [lane + half if lane & half == 0 else LANES + lane for lane in range(LANES)]
+            masks = [ir.Constant(ir.VectorType(number, LANES), lanes) for lanes in (upper, lower)]
+            for k in range(LANES):
+                if k & half == 0:
+                    pair = rows[k], rows[k + half]
+                    rows[k], rows[k + half] = (builder.shuffle_vector(*pair, mask) for mask in masks)
+        for k in range(LANES):
+            builder.store(rows[k], at(target, column, k, width_out, row), align=4)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@numba.njit(**_OPTIONS)
+def transpose(a: Any, out: Any) -> None:
+    """Transpose a matrix whose sides are multiples of `LANES`; both are contiguous."""
+    for row in range(0, a.shape[0], LANES):
+        for column in range(0, a.shape[1], LANES):
+            _tile(a, out, row, column)

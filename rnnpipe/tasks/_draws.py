@@ -41,6 +41,19 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Fixed:
+    """Always the same number, unless a data set gives another; nothing is drawn from the generator."""
+
+    value: float
+
+    def __call__(self, rng: Rng, n: int) -> NDArray[np.float64]:
+        return np.full(n, self.value, dtype=float)
+
+    def one(self, rng: np.random.RandomState) -> float:
+        return self.value
+
+
+@dataclass(frozen=True)
 class Uniform:
     """Uniform on [low, high), then floored to a multiple of `step` (not floored if it is 0)."""
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rnnpipe.settings import setting
 from rnnpipe.tasks._analog import AnalogTask
 from rnnpipe.tasks._base import Bounds, Conditions
-from rnnpipe.tasks._draws import Choice, Draw, Rng
+from rnnpipe.tasks._draws import Choice, Draw, Fixed, Rng
 
 
 class ContextIntegration(AnalogTask):
@@ -19,7 +19,8 @@ class ContextIntegration(AnalogTask):
     Periods: fixation 250 ms; stimulus 1000 ms, white noise of SD 1 a step (of 5 ms) around the means; decision to the
     end of the trial at 2500 ms. The context's input is 1 throughout the trial. The output should be the sign, +1 or -1,
     from the end of the stimulus on. As an environment: choose "negative" or "positive". It is the task `mante` of the
-    authors' code; `mante` here is that of Song, Yang & Wang (2017).
+    authors' code; `mante` here is that of Song, Yang & Wang (2017). A data set may give each input other offsets
+    (`conditions: {offset_1: [0.1, 0.5]}`), which networks were not trained on.
 
     Reference: Kim, Li & Sejnowski (2019) PNAS 116:22811, Fig. 3; after Mante, Sussillo, Shenoy & Newsome (2013).
     """
@@ -37,12 +38,13 @@ class ContextIntegration(AnalogTask):
     var_in: float = setting(0.025, "input noise variance; a step's SD is sqrt(2 * 100 ms / dt * var_in)", ge=0)
     fixation: float = setting(250.0, "time before the stimulus", "ms")
     stimulus: float = setting(1000.0, "duration of the stimulus", "ms")
-    offset: float = setting(0.5, "mean of the inputs, to either side", gt=0)
+    offset: float = setting(0.5, "mean of the inputs, to either side, unless a data set gives others", gt=0)
     rate_window: float = setting(1495.0, "time from which the output of a rate network counts", "ms", ge=0)
     spiking_window: float = setting(1300.0, "time from which the output of a spiking network counts", "ms", ge=0)
 
     def variables(self) -> dict[str, Draw]:
-        return {"sign_1": Choice((-1, 1)), "sign_2": Choice((-1, 1)), "context": Choice((1, 2))}
+        drawn = {"sign_1": Choice((-1, 1)), "sign_2": Choice((-1, 1)), "context": Choice((1, 2))}
+        return {**drawn, "offset_1": Fixed(self.offset), "offset_2": Fixed(self.offset)}
 
     def bounds(self, conditions: Conditions) -> Bounds:
         on, off = self.fixation, self.fixation + self.stimulus
@@ -53,7 +55,7 @@ class ContextIntegration(AnalogTask):
     ) -> None:
         for k in (1, 2):
             inputs[..., 1 + k] = conditions["context"] == k
-        channels = [(k - 1, self.offset * conditions[f"sign_{k}"]) for k in (1, 2)]
+        channels = [(k - 1, conditions[f"offset_{k}"] * conditions[f"sign_{k}"]) for k in (1, 2)]
         self.add_noisy(inputs, during["stimulus"], channels, rng)
 
     def answer(self, conditions: Conditions) -> NDArray[Any]:

@@ -1,6 +1,18 @@
 """Quantities that claims are about: one number per network, and how networks are summarised; one module a topic."""
 
-from rnnpipe.analysis.quantities import behaviour, context, economic, history, motion, multisensory, risk, romo, wager
+from rnnpipe.analysis.quantities import (
+    behaviour,
+    context,
+    dimensions,
+    economic,
+    history,
+    motion,
+    multisensory,
+    networks,
+    risk,
+    romo,
+    wager,
+)
 from rnnpipe.analysis.quantities._registry import QUANTITIES, Quantity
 
 __all__ = [
@@ -8,10 +20,12 @@ __all__ = [
     "Quantity",
     "behaviour",
     "context",
+    "dimensions",
     "economic",
     "history",
     "motion",
     "multisensory",
+    "networks",
     "risk",
     "romo",
     "wager",
