@@ -576,7 +576,7 @@ def _check_claim(study: Study, where: str, claim: Claim) -> None:
     # a claim on one network at a time may name more than it reads, one on many networks may not
     if expected not in kinds or (expected == "networks" and len(kinds) > 1):
         raise SettingsError(
-            f"{where}: {claim.quantity} is measured on {words[expected]}, but needs = {claim.needs}; change one of them."
+            f"{where}: {claim.quantity} is measured on {words[expected]}, but needs = {claim.needs}; change one."
         )
     experiments = [study.experiments[name] for name in study.experiments_of(claim.experiments)]
     if expected == "history" and any(entry.supervised for entry in experiments):

@@ -20,7 +20,7 @@ from rnnpipe.cli.main import main
 from rnnpipe.errors import TrainingError
 from rnnpipe.io.history import read_bptt_history
 from rnnpipe.io.rate_network import read_rate_network
-from rnnpipe.networks.rate_engine import run_outputs
+from rnnpipe.networks.rate_engine import RateLearner
 from rnnpipe.networks.rate_settings import RateSettings
 from rnnpipe.settings import parse
 from rnnpipe.tasks import trial_task_class
@@ -98,13 +98,14 @@ def test_samples_that_count_in_an_evaluation() -> None:
 def test_an_evaluation_judges_fresh_trials_with_the_current_network() -> None:
     made = member()
     made.advance()
-    before = made.evaluation_rng.bit_generator.state, made.evaluation_noise.get_state()
+    before = made.evaluation_rng.bit_generator.state, made.evaluation_noise.lanes.copy()
     made.advance()
     again = member()
     again.evaluation_rng.bit_generator.state = before[0]
-    again.evaluation_noise.set_state(before[1])
+    again.evaluation_noise.lanes[...] = before[1]
     trials = made.task.sample(again.evaluation_rng, 100)
-    output = run_outputs(made.network(), trials, 0.1, 0.01, again.evaluation_noise)[..., 0]
+    fresh = RateLearner(made.network(), 0.1, 0.01, 0.01)
+    output = fresh.outputs(trials.inputs, again.evaluation_noise)[..., 0]
     right, loss = evaluate_outputs(made.task, trials.conditions, output, made.task.output_target(trials), "l2")
     row = made.history[-1]
     assert (row["accuracy"], row["loss"]) == (right.mean(), loss.mean())
@@ -226,8 +227,8 @@ def test_a_loss_that_is_not_finite_names_the_seed_and_what_to_do() -> None:
 # -- the command ---------------------------------------------------------------------------------------------
 
 TRAIN = [
-    "train", "--learning.rule=bptt", "--task.name=go_nogo", "--task.tmax=300", "--task.fixation=50", "--task.stimulus=50",
-    "--task.rate_window=150", "--task.spiking_window=150", "--network.n_units=16", "--learning.max_trials=120",
+    "train", "--learning.rule=bptt", "--task.name=go_nogo", "--task.tmax=300", "--task.fixation=50",
+    "--task.stimulus=50", "--task.rate_window=150", "--task.spiking_window=150", "--network.n_units=16", "--learning.max_trials=120",
     "--learning.evaluation_interval=20", "--learning.evaluation_trials=10", "--learning.accuracy_threshold=0.999",
     "--device=cpu",
 ]  # fmt: skip
@@ -280,7 +281,8 @@ def test_two_runs_give_the_same_bytes_whatever_the_threads_and_companions(undist
 def start(folder: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "rnnpipe", *train(folder, f"--checkpoint={folder}/state", *more)],
-        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 
 

@@ -14,6 +14,12 @@ from matplotlib.image import imread, imsave
 from synthetic import N_UNITS, write_evaluation, write_learning
 from synthetic_economic import figure_inputs as economic_inputs
 from synthetic_economic import write_figure_inputs as write_economic_inputs
+from synthetic_kim import (
+    network_figure_inputs,
+    unit_figure_inputs,
+    write_network_figure_inputs,
+    write_unit_figure_inputs,
+)
 from synthetic_mante import write_mante
 from synthetic_sensory import figure_inputs as sensory_inputs
 from synthetic_sensory import write_figure_inputs as write_sensory_inputs
@@ -46,6 +52,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_learning(folder / f"{seed}.h5", seed, stop=stop)
     write_economic_inputs(folder)
     write_sensory_inputs(folder)
+    write_unit_figure_inputs(folder)
+    write_network_figure_inputs(folder)
     for name, shape in PICTURES.items():
         imsave(folder / f"{name}.png", np.random.default_rng(0).random((*shape, 3)))
     return folder
@@ -54,7 +62,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _inputs(folder: Path, figure: str) -> dict[str, list[Path]]:
     if figure == "fig_learning":
         return {"history": [folder / f"{seed}.h5" for seed in SEEDS]}
-    if inputs := economic_inputs(folder, figure) or sensory_inputs(folder, figure):
+    if inputs := (
+        economic_inputs(folder, figure)
+        or sensory_inputs(folder, figure)
+        or unit_figure_inputs(folder, figure)
+        or network_figure_inputs(folder, figure)
+    ):
         return inputs
     if figure == "fig_contact_sheet":
         return {"figures": [folder / f"{name}.png" for name in PICTURES]}

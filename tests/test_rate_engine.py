@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_rate import SIGMA, SIGMA_INIT, Plain, a_batch, a_network, losses, simulate, tensors
 
 from rnnpipe.errors import TrainingError
 from rnnpipe.networks import rate_kernels as kernels
-from rnnpipe.networks.rate_engine import RateLearner
+from rnnpipe.networks import rate_products as products
+from rnnpipe.networks.rate_engine import Noise, RateLearner
+from rnnpipe.networks.rate_engine_torch import TorchNoise, TorchRateLearners
 from rnnpipe.networks.rate_network import RateNetwork
 from rnnpipe.networks.rate_parameters import TRAINED
 
@@ -26,7 +29,8 @@ def learner(network: RateNetwork, learning_rate: float = 0.01, loss: str = "l2",
 
 
 CASES = [
-    *({"activation": a, "loss": b, "dale": c} for a, b, c in itertools.product(kernels.ACTIVATIONS, kernels.LOSSES, (True, False))),
+    *({"activation": a, "loss": b, "dale": c}
+      for a, b, c in itertools.product(kernels.ACTIVATIONS, kernels.LOSSES, (True, False))),
     {"n_som": 3},
     {"n_som": 3, "activation": "clipped_relu", "n_outputs": 2},
     {"n_outputs": 2, "dale": False},
@@ -137,7 +141,9 @@ def test_the_output_of_a_state_is_compared_with_the_target_a_step_before() -> No
         other[which][where] += 1.0
         return bool(learner(network).gradients(*other)[0] != base)
 
-    assert [changed(0, k) for k in range(12)] == [True] * 10 + [False] * 2, "inputs: T = 11 states, input 9 reaches the last"
+    assert [changed(0, k) for k in range(12)] == [True] * 10 + [False] * 2, (
+        "inputs: T = 11 states, input 9 reaches the last"
+    )
     assert [changed(1, k) for k in range(11)] == [True] * 10 + [False], "targets: 10 samples"
     assert [changed(3, 0, k) for k in range(11)] == [False] + [True] * 10, "noise: none in the initial state"
     # a unit without memory shows which input a sample of the output follows
@@ -155,7 +161,9 @@ def test_the_output_of_a_state_is_compared_with_the_target_a_step_before() -> No
 # -- updates -------------------------------------------------------------------------------------------------
 
 
-def follow(network: RateNetwork, n_updates: int, rate: float, loss: str = "l2", n_trials: int = 1) -> tuple[Plain, RateLearner]:
+def follow(
+    network: RateNetwork, n_updates: int, rate: float, loss: str = "l2", n_trials: int = 1
+) -> tuple[Plain, RateLearner]:
     """The same updates the plain way and by the engine, compared after each."""
     plain, engine = Plain(network, rate, loss), learner(network, rate, loss)
     for k in range(n_updates):
@@ -261,6 +269,37 @@ def test_a_state_continues_to_the_bit() -> None:
         assert one.n_updates == other.n_updates == 20 and one.density == other.density
 
 
+@pytest.mark.parametrize("changes", [{}, {"dale": False}, {"n_som": 3, "n_outputs": 2}, {"activation": "softplus"}])
+@pytest.mark.parametrize("kind", [np.float32, F64])
+def test_outputs_of_many_trials_are_those_of_the_network(kind: type, changes: dict[str, Any]) -> None:
+    """Noise comes trial by trial in blocks of 256; the numbers of the first step are the initial state."""
+    network = a_network(seed=11, **changes)
+    inputs = a_batch(network, 5, 30)[0]
+    engine = learner(network, dtype=kind)
+    found = engine.outputs(inputs, Noise(5))
+    count, source = 29 * network.n_units, Noise(5)
+    noise = np.stack([source.normal(-(-count // 256) * 256)[:count].reshape(29, -1) for _ in range(5)])
+    expected = simulate(network, tensors(network), inputs, noise[:, 0].astype(F64), noise.astype(F64))[2].detach()
+    np.testing.assert_allclose(found, expected, atol=1e-9 if kind == F64 else 2e-4, rtol=1e-9 if kind == F64 else 2e-4)
+    after = engine.outputs(inputs, source)
+    assert not np.array_equal(after, found), "fresh noise"
+    # of the trained network, too: what an update changed is in the outputs
+    engine.update(*a_batch(network, 1))
+    moved = learner(engine.network(), dtype=kind).outputs(inputs, Noise(5))
+    np.testing.assert_array_equal(engine.outputs(inputs, Noise(5)), moved)
+    assert not np.array_equal(moved, found)
+
+
+def test_noise_is_normal_and_its_state_continues_it() -> None:
+    source = Noise(3)
+    x = source.normal(200, 500).astype(F64)
+    assert abs(x.mean()) < 0.015 and abs(x.std() - 1) < 0.01 and abs((x**4).mean() - 3) < 0.1
+    other = Noise(4)
+    assert not np.array_equal(other.normal(300), source.normal(300))
+    other.lanes[...] = source.lanes
+    np.testing.assert_array_equal(other.normal(300), source.normal(300))
+
+
 def test_trials_of_another_length_in_between() -> None:
     network = a_network()
     engine, fresh = learner(network), learner(network)
@@ -269,13 +308,161 @@ def test_trials_of_another_length_in_between() -> None:
     np.testing.assert_array_equal(engine.gradients(*batch)[0], fresh.gradients(*batch)[0])
 
 
-def test_a_loss_that_is_not_finite_is_said_and_changes_nothing() -> None:
-    network = a_network()
-    engine = learner(network)
+@pytest.mark.parametrize("activation", kernels.ACTIVATIONS)
+@pytest.mark.parametrize("kind", [np.float32, F64])
+def test_a_loss_that_is_not_finite_is_said_and_changes_nothing(kind: type, activation: str) -> None:
+    network = a_network(activation=activation)
+    engine = learner(network, dtype=kind)
+    before = engine.network()
     for bad in (np.nan, np.inf):
         inputs, *rest = a_batch(network)
         inputs[3] = bad
         with pytest.raises(TrainingError, match="NaN or infinite"):
             engine.update(inputs, *rest)
     assert engine.n_updates == 0
-    np.testing.assert_array_equal(engine.network().w, network.w)
+    for name in TRAINED:
+        np.testing.assert_array_equal(getattr(engine.network(), name), getattr(before, name))
+
+
+# -- the engine of other devices ------------------------------------------------------------------------------
+
+ENSEMBLES: list[dict[str, Any]] = [
+    {},
+    {"loss": "l1", "n_outputs": 2},
+    {"dale": False, "activation": "softplus"},
+    {"activation": "clipped_relu", "loss": "l1"},
+    {"n_som": 3, "tau_max": 20.0},
+]
+
+
+def together(cases: list[tuple[Any, ...]]) -> list[torch.Tensor]:
+    """Arrays of several networks' trials with the network in front."""
+    inputs, target, x0, noise = (torch.tensor(np.stack(arrays)) for arrays in zip(*cases, strict=True))
+    return [inputs, target, x0, noise]
+
+
+def an_ensemble(changes: dict[str, Any], **more: Any) -> tuple[list[RateNetwork], TorchRateLearners, list[RateLearner]]:
+    changes = dict(changes)
+    loss = changes.pop("loss", "l2")
+    networks = [a_network(seed, **changes) for seed in (21, 22, 23)]
+    many = TorchRateLearners(networks, SIGMA, SIGMA_INIT, 0.03, loss, dtype=torch.float64, **more)
+    return networks, many, [learner(network, 0.03, loss, **more) for network in networks]
+
+
+@pytest.mark.parametrize("changes", ENSEMBLES)
+def test_ensembles_have_the_gradients_of_their_networks(changes: dict[str, Any]) -> None:
+    networks, many, single = an_ensemble(changes)
+    batches = [a_batch(network, 2, 18, seed) for seed, network in enumerate(networks)]
+    found, gradient = many.gradients(*together(batches))
+    for k, (network, one, batch) in enumerate(zip(networks, single, batches, strict=True)):
+        w = tensors(network)
+        expected = losses(network, w, batch, changes.get("loss", "l2"))
+        expected.mean().backward()
+        np.testing.assert_allclose(found[k], expected.detach(), rtol=1e-10)
+        own = one.dense(one.gradients(*batch)[1])
+        for name in TRAINED:
+            slope = w[name].grad
+            if slope is None:  # one time constant: gamma has no effect
+                continue
+            np.testing.assert_allclose(gradient[name][k], slope, atol=1e-9 * (1 + slope.abs().max()), err_msg=name)
+            np.testing.assert_allclose(gradient[name][k], own[name], atol=1e-9 * (1 + slope.abs().max()), err_msg=name)
+        for name, value in one.last_trial().items():
+            np.testing.assert_allclose(many.last_trial(k)[name], value, atol=1e-10)
+
+
+@pytest.mark.parametrize("changes", ENSEMBLES)
+def test_ensembles_train_as_their_networks_do_alone(changes: dict[str, Any]) -> None:
+    """Also once one of them has ended: it stays as it was, the others go on."""
+    networks, many, single = an_ensemble(changes, fixed=("b_out",))
+    for step in range(12):
+        going = [0, 1, 2] if step < 5 else [0, 2]
+        batches = [a_batch(networks[k], 1, 14, 10 * step + k) for k in going]
+        found = many.update(*together(batches), going=going)
+        for k, batch, loss in zip(going, batches, found, strict=True):
+            np.testing.assert_allclose(loss, single[k].update(*batch), rtol=1e-7)
+    assert many.n_updates == [12, 5, 12]
+    for k, one in enumerate(single):
+        for name in (*TRAINED, "b_rec", "w_in", "sign"):
+            np.testing.assert_allclose(
+                getattr(many.network(k), name), getattr(one.network(), name), atol=1e-8, err_msg=name
+            )
+        np.testing.assert_array_equal(many.network(k).b_out, networks[k].b_out)
+
+
+def test_an_ensemble_continues_from_its_state_and_networks_may_be_at_different_updates() -> None:
+    networks, many, _ = an_ensemble({})
+    batches = together([a_batch(network, 1, 14, seed) for seed, network in enumerate(networks)])
+    many.update(*batches)
+    many.update(*(a[[1]] for a in batches), going=[1])
+    _, other, _ = an_ensemble({})
+    for k in range(3):
+        other.load_state(k, many.state(k))
+    for one in (many, other):
+        one.update(*batches)
+    assert many.n_updates == other.n_updates == [2, 3, 2]
+    alone = learner(networks[1], 0.03)
+    for _ in range(3):
+        alone.update(*(a[1].numpy() for a in batches))
+    for name in TRAINED:
+        for k in range(3):
+            np.testing.assert_array_equal(getattr(many.network(k), name), getattr(other.network(k), name))
+        np.testing.assert_allclose(getattr(many.network(1), name), getattr(alone.network(), name), atol=1e-8)
+
+
+@pytest.mark.parametrize("changes", [{}, {"dale": False, "n_outputs": 2, "activation": "softplus"}])
+def test_outputs_of_an_ensemble(changes: dict[str, Any]) -> None:
+    """Noise comes in blocks of steps; the initial state first."""
+    networks, many, _ = an_ensemble(changes)
+    inputs = [a_batch(network, 4, 40, seed)[0] for seed, network in enumerate(networks)]
+    sources = [TorchNoise(seed, torch.device("cpu"), torch.float64) for seed in range(3)]
+    found = many.outputs(torch.tensor(np.stack(inputs))[[0, 2]], [sources[0], sources[2]], [0, 2])
+    for k, place in ((0, 0), (2, 1)):
+        source = TorchNoise(k, torch.device("cpu"), torch.float64)
+        x0 = source.normal(4, 14).numpy()
+        blocks = [source.normal(min(16, 39 - first), 4, 14) for first in range(1, 39, 16)]
+        noise = torch.cat([torch.zeros(1, 4, 14, dtype=torch.float64), *blocks]).transpose(0, 1).numpy()
+        expected = simulate(networks[k], tensors(networks[k]), inputs[k], x0, noise)[2].detach()
+        np.testing.assert_allclose(found[place], expected, atol=1e-9)
+
+
+# -- sparse products -----------------------------------------------------------------------------------------
+
+
+@settings(max_examples=25, deadline=None)
+@given(n=st.integers(1, 70), density=st.sampled_from([0.0, 0.1, 0.5, 1.0]), seed=st.integers(0, 9))
+def test_products_with_a_sparse_matrix_and_its_transpose(n: int, density: float, seed: int) -> None:
+    """On this processor's way and on the plain one."""
+    rng = np.random.default_rng(seed)
+    w = rng.standard_normal((n, n)) * (rng.random((n, n)) < density)
+    rows, columns = np.nonzero(w)
+    start = np.concatenate([[0], np.cumsum((w != 0).sum(1))]).astype(np.int64)
+    v = np.zeros(products.padded(n))
+    v[:n] = rng.standard_normal(n)
+    for transposed, expected in ((False, w @ v[:n]), (True, w.T @ v[:n])):
+        made = products.lay_out(start, columns.astype(np.int32), products.padded(n), transposed)
+        value, column, span, slot = made
+        value[slot] = w[rows, columns]
+        for kind, tolerance in ((np.float32, 1e-4), (F64, 1e-12)):
+            out = np.full(len(v), 7, kind)
+            products.multiply(value.astype(kind), column, span, v.astype(kind), out)
+            np.testing.assert_allclose(out[:n], expected, atol=tolerance)
+            assert (out[n:] == 0).all()
+        out = np.full(len(v), 7.0)
+        for chunk in range(len(v) // products.LANES):
+            products.plain_rows(value, column, span, v, out, len(v) // products.BLOCK, chunk)
+        np.testing.assert_allclose(out[:n], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [np.float32, F64])
+def test_transpose(kind: type) -> None:
+    a = np.arange(48.0 * 32).reshape(48, 32).astype(kind)
+    out = np.zeros((32, 48), kind)
+    products.transpose(a, out)
+    np.testing.assert_array_equal(out, a.T)
+
+
+def test_softplus_is_exact_to_single_precision() -> None:
+    x = np.linspace(-30, 19, 4001, dtype=np.float32)
+    r = np.empty_like(x)
+    kernels.rates(x, r, kernels.SOFTPLUS)
+    np.testing.assert_allclose(r, np.logaddexp(0, x.astype(F64)), rtol=1e-6, atol=1e-9)

@@ -112,11 +112,12 @@ def plain_rollout(settings: RateSettings, trials, policy, masks, unit, uniform):
     inputs = torch.from_numpy(trials.inputs).to(F64)
     rates = activate(plain_states(settings, policy, masks, inputs, unit), settings.activation)
     z = torch.softmax(rates @ policy["w_out"].T + policy["b_out"], -1)
+    below = torch.cumsum(z, -1)
     actions = np.full(uniform.shape, -1)
     rewards = np.zeros(uniform.shape)
     for i in range(trials.n_trials):
         for t in range(trials.n_steps):
-            actions[t, i] = int((uniform[t, i] >= torch.cumsum(z[t, i], 0)).sum())
+            actions[t, i] = int((uniform[t, i] >= below[t, i]).sum())
             phase = trials.phase[t, i]
             rewards[t, i] = trials.rewards[phase, i, actions[t, i]]
             if trials.stops[phase, i, actions[t, i]]:
@@ -328,6 +329,8 @@ def test_what_is_trained_and_what_is_not() -> None:
     assert ((a.policy["w"] == 0) & (start["w"] > 0)).any(), "some have died"
     fixed = go(learner(network={"fixed": ["w", "gamma"]}), 5)
     assert torch.equal(fixed.policy["w"], start["w"]) and torch.equal(fixed.policy["gamma"], start["gamma"])
+    biased = go(learner(network={"bias": -2.0}), 3)
+    assert (start["b_rec"] == 0).all() and (biased.policy["b_rec"] == -2).all()
     one = go(learner(network={"tau_max": 50.0}), 5)
     assert torch.equal(one.policy["gamma"], start["gamma"]), "one time constant is not a parameter"
 
@@ -588,10 +591,10 @@ def test_spiking_logits_are_means_over_the_step_that_ends_then() -> None:
         trace = lif_reference.simulate(network, columns, 30.0, lif, numbers.v0, numbers.noise)
         for t in range(trials.n_steps):
             end = held * (n_settle + t)
-            logits = trace.outputs[end - held : end].mean(0) + network.b_out
+            # samples every 0.5 ms, the last of them at the end of the step
+            logits = trace.outputs[end - held + 9 : end : 10].mean(0) + network.b_out
             expected = np.exp(logits - logits.max())
-            # a mean of ten samples stands for that of all steps
-            np.testing.assert_allclose(acted.probabilities[t, i], expected / expected.sum(), atol=0.04)
+            np.testing.assert_allclose(acted.probabilities[t, i], expected / expected.sum(), atol=1e-6)
         assert np.abs(np.diff(acted.probabilities[:, i], axis=0)).max() > 0.3, "the policy should change in a trial"
 
 
@@ -638,8 +641,8 @@ def test_skipped_steps_are_refused() -> None:
 def test_stages_map_and_evaluate_a_spiking_policy(trained: Path, tmp_path: Path, capsys: Any) -> None:
     main(["dataset", "--task.name=rdm_fixed", "--task.dt=50", "--dataset.seed=1", "--out", f"{tmp_path}/d.h5",
           "--dataset.trials_per_condition=1"])  # fmt: skip
-    main(["spiking", "--network", str(trained), "--out", f"{tmp_path}/s.h5", "--search.factors=30",
-          "--search.factors=50", "--search.n_trials=4", "--search.n_heldout=6", "--search.only_trained=false"])  # fmt: skip
+    main(["spiking", "--network", str(trained), "--out", f"{tmp_path}/s.h5", "--search.factors=[30,50]",
+          "--search.n_trials=4", "--search.n_heldout=6", "--search.only_trained=false"])  # fmt: skip
     assert "1 of 1 networks mapped" in capsys.readouterr().out
     main(["evaluate", "--network", str(trained), "--dataset", f"{tmp_path}/d.h5", "--spiking", f"{tmp_path}/s.h5",
           "--out", f"{tmp_path}/e.h5", "--record_activity"])  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.io
 import torch
 
 from rnnpipe.cli.main import main
@@ -201,7 +202,7 @@ def test_rates_are_the_spikes_filtered_with_the_synapse(trained: Path, tmp_path:
 
 
 def test_a_mat_file_is_mapped_without_training(trained: Path, tmp_path: Path) -> None:
-    words = ["spiking", f"--network={trained}/nets/seed11.mat", *SEARCH, "--task.name=go_nogo"]
+    words = ["spiking", f"--network={trained}/nets/seed11.mat", *SEARCH]  # it says what it was trained on
     assert run(*words, f"--out={tmp_path}/m.h5") == 0
     ours, theirs = read_spiking(trained / "spiking.h5"), read_spiking(tmp_path / "m.h5")
     np.testing.assert_allclose(theirs.tau[0], ours.tau[1], rtol=1e-6)
@@ -213,7 +214,7 @@ def test_a_mat_file_is_mapped_without_training(trained: Path, tmp_path: Path) ->
 BAD = {
     "no such network": (["--network={tmp}/none.pth"], "no such file"),
     "a folder without networks": (["--network={tmp}"], "folder without networks"),
-    "no task": (["--network={nets}/seed3.mat"], "give --task.name"),
+    "no task": (["--network={tmp}/foreign.mat"], "give --task.name"),
     "another number of inputs": (["--network={nets}/seed3.mat", "--task.name=xor"], "has 1 input channels"),
     "another step": (["--network={nets}/seed3.mat", "--task.name=go_nogo", "--task.dt=10"], "has steps of 5 ms"),
     "a factor of 0": (["--network={nets}/seed3.pth", "--search.factors=0,10"], "0 is not above 0"),
@@ -229,6 +230,11 @@ def test_bad_input_is_one_sentence(
     trained: Path, tmp_path: Path, case: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(trained / "trials.h5", tmp_path / "trials.pth") if case == "a file of trials" else None
+    if case == "no task":
+        content = scipy.io.loadmat(trained / "nets/seed3.mat")
+        kept = {k: v for k, v in content.items() if not k.startswith("_") and k != "task"}
+        kept |= {k: kept[k].astype(bool) for k in ("inh", "exc")}
+        scipy.io.savemat(tmp_path / "foreign.mat", kept)
     words, message = BAD[case]
     filled = [word.format(tmp=tmp_path, nets=trained / "nets") for word in words]
     capsys.readouterr()

@@ -62,9 +62,7 @@ def row(
     return _row(name, claim, summary, len(measured), (low, high), notes)
 
 
-def pooled_row(
-    name: str, claim: Claim, value: float, n_networks: int, notes: Sequence[str] = ()
-) -> dict[str, object]:
+def pooled_row(name: str, claim: Claim, value: float, n_networks: int, notes: Sequence[str] = ()) -> dict[str, object]:
     """One row of the table, of a quantity that is measured on many networks together.
 
     Args:

@@ -22,11 +22,10 @@ from rnnpipe.analysis.selectivity import d_prime_of
 from rnnpipe.analysis.targeted import (
     ACTIVE_SD,
     Regression,
-    condition_means,
-    orthogonal_axes,
-    project,
+    condition_trajectories,
     regress,
     strongest_units,
+    task_axes,
 )
 from rnnpipe.analysis.traces import grouped_traces
 
@@ -134,14 +133,12 @@ class Population:
     @property
     def axes(self) -> NDArray[np.float64]:
         """Orthogonal axes of `AXES`, (n_axes, n_active); all NaN where `problem` says why there are none."""
-        return orthogonal_axes(self.regression.vectors(AXES))
+        return task_axes(self.regression, AXES)[0]
 
     @property
     def problem(self) -> str:
         """What keeps the axes from being found, if anything."""
-        if self.regression.problem or np.isfinite(self.axes).all():
-            return self.regression.problem
-        return f"{len(self.active)} active units do not give {len(AXES)} independent axes"
+        return task_axes(self.regression, AXES)[1]
 
     def examples(self) -> dict[str, int]:
         """The unit of largest absolute regression weight for context, motion, color and choice, none twice.
@@ -221,13 +218,8 @@ def trajectories(recording: Recording, found: Population) -> pd.DataFrame:
     for context in FEATURES:
         for sort in FEATURES:
             by = labels[["choice", sort]].where(labels["context"] == context)
-            keys, means = condition_means(rates, by, found.preferred[found.active], ("choice", sort))
-            x = project(found.regression.standardise(means), found.axes)
-            for i, key in enumerate(keys.to_dict("records")):
-                part = pd.DataFrame(x[i], columns=[f"x_{axis}" for axis in AXES])
-                parts.append(
-                    part.assign(
-                        context=context, sort=sort, choice=key["choice"], strength=key[sort], lag=rates.lags, n=key["n"]
-                    )
-                )
+            axes = dict(zip(AXES, found.axes, strict=True))
+            preferred = found.preferred[found.active]
+            part = condition_trajectories(rates, by, found.regression, axes, preferred, ("choice", sort))
+            parts.append(part.rename(columns={sort: "strength"}).assign(context=context, sort=sort))
     return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)

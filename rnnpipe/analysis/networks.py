@@ -87,7 +87,7 @@ def of_files(paths: Iterable[str | Path]) -> pd.DataFrame:
 
 
 def best_mappings(table: pd.DataFrame) -> pd.DataFrame:
-    """Of the ways in which each rate network was mapped, the one of highest accuracy in the search; the first of equals."""
+    """Of the ways in which each rate network was mapped, the first one of highest accuracy in the search."""
     order = table["accuracy"].fillna(-1.0).sort_values(ascending=False, kind="stable").index
     kept = table.loc[order].drop_duplicates("rate_network").index
     return table.loc[kept.sort_values()].reset_index(drop=True)
@@ -128,7 +128,7 @@ MEASURES = {
     "tau_mean": Measure("tau_mean", "Mean synaptic decay time (ms)", False, "trained"),
     "successful": Measure("accuracy", "Spiking networks successful (%)", True, "mapped", threshold=SUCCESS),
     "accuracy": Measure("accuracy", "Spiking accuracy in search (%)", True, "mapped"),
-    "heldout_accuracy": Measure("heldout_accuracy", "Spiking accuracy, held-out trials (%)", True, "mapped"),
+    "heldout_accuracy": Measure("heldout_accuracy", "Held-out spiking accuracy (%)", True, "mapped"),
     "factor": Measure("factor", "Scaling factor S = 1/λ", False, "mapped"),
     "rate_hz": Measure("rate_hz", "Mean firing rate (Hz)", False, "mapped"),
 }

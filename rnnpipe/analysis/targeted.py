@@ -14,7 +14,7 @@ Reference: Mante, Sussillo, Shenoy & Newsome (2013) Nature 503:78, Supplementary
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -140,6 +140,14 @@ def orthogonal_axes(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return axes
 
 
+def task_axes(regression: Regression, names: Sequence[str]) -> tuple[NDArray[np.float64], str]:
+    """Orthogonal axes of some regressors, (n_names, n_units), and what keeps them from being found, if anything."""
+    axes = orthogonal_axes(regression.vectors(names))
+    if regression.problem or np.isfinite(axes).all():
+        return axes, regression.problem
+    return axes, f"{len(regression.sd)} active units do not give {len(names)} independent axes"
+
+
 def strongest_units(regression: Regression, names: Sequence[str], min_sd: float = ACTIVE_SD) -> dict[str, int]:
     """The unit with the largest absolute coefficient for each regressor at its peak, no unit twice.
 
@@ -210,3 +218,28 @@ def project(means: NDArray[np.float64], axes: NDArray[np.float64]) -> NDArray[np
         return np.empty((0, means.shape[1], len(axes)))
     projected: NDArray[np.float64] = (means - means.mean(axis=0)) @ axes.T
     return projected
+
+
+def condition_trajectories(
+    aligned: Aligned,
+    conditions: pd.DataFrame,
+    regression: Regression,
+    axes: Mapping[str, NDArray[np.float64]],
+    preferred: ArrayLike | None = None,
+    sided: Collection[str] = (),
+) -> pd.DataFrame:
+    """Condition averages, standardised as in the regression, on axes; see `condition_means` and `project`.
+
+    Returns:
+        One row a condition and lag: the columns of `conditions`, `lag` (ms), the projection `x_<axis>` on each of
+        `axes` (n_units,) by its name, and `n` (fewest trials behind them).
+    """
+    names = [f"x_{name}" for name in axes]
+    columns = [*conditions.columns, "lag", *names, "n"]
+    keys, means = condition_means(aligned, conditions, preferred, sided)
+    x = project(regression.standardise(means), np.array(list(axes.values())))
+    parts = [
+        pd.DataFrame(x[i], columns=names).assign(lag=aligned.lags, **key)
+        for i, key in enumerate(keys.to_dict("records"))
+    ]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)

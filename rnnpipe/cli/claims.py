@@ -1,4 +1,4 @@
-"""Stage `claims`: histories, evaluations and spiking networks to the table of what was claimed, measured and concluded."""
+"""Stage `claims`: histories, evaluations and spiking networks to the table of what was claimed and measured."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class Reader:
         self._read: dict[tuple[Path, str], Any] = {}
 
     def __call__(self, path: Path, reads: str) -> Any:
-        """The file as a quantity wants it: a history, a trial table, a recording of activity, or a table of networks."""
+        """The file as a quantity wants it: history, trial table, recording of activity, or table of networks."""
         key = path, reads
         if key not in self._read:
             if reads == "history":

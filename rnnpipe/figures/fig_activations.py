@@ -53,7 +53,7 @@ def _activation(path: object) -> str:
 def draw(table: pd.DataFrame) -> Figure:
     """The figure of a table that `data` made, 174 mm wide."""
     figure = new_figure(62)
-    axes = place(figure, 14, 11, 70, 47)
+    axes = place(figure, 14, 11, 110, 47)
     axes.axhline(0, color=FAINT, lw=0.6, zorder=0)
     axes.axvline(0, color=FAINT, lw=0.6, zorder=0)
     for name in table["series"].drop_duplicates():

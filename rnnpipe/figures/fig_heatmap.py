@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 from rnnpipe.analysis.outputs import (
@@ -50,7 +51,7 @@ class Options(Settings):
 
 
 def data(inputs: Inputs, options: Options) -> pd.DataFrame:
-    """Everything that is drawn; columns as in `rnnpipe.figures.source_data`, `value` is the activity of a unit in a bin.
+    """Everything that is drawn; columns as in `rnnpipe.figures.source_data`; `value` is a unit's activity in a bin.
 
     Activities are means over the trials of a target, divided by the largest of all units, bins and targets of the
     network. Units are sorted by type and by the rate network's activity in the trials of the highest target, in the
@@ -128,26 +129,26 @@ def _distributions(recording: Recording, kinds: np.ndarray, options: Options) ->
 @styled
 def draw(table: pd.DataFrame) -> Figure:
     """The figure of a table that `data` made, 174 mm wide."""
-    figure = new_figure(176)
+    figure = new_figure(180)
     groups = [p.removeprefix("rate: ") for p in table["panel"].drop_duplicates() if p.startswith("rate: ")]
     kinds = of(table, "types").sort_values("y")["n"].to_numpy(int)
     panel_letter(figure, "A", 1, 1)
-    panel_letter(figure, "B", 1, 119)
-    image = None
+    panel_letter(figure, "B", 1, 121)
+    image: AxesImage | None = None
     for column, group in enumerate(groups):
         left = 15 + 74 * column
         for row, name in enumerate(("rate", "spiking")):
-            axes = place(figure, left, 123 - 56 * row, 62, 42)
+            axes = place(figure, left, 128 - 57 * row, 62, 42)
             image = _draw_heat(axes, table, f"{name}: {group}") or image
-            strip = place(figure, left - 2, 123 - 56 * row, 1.5, 42)
+            strip = place(figure, left - 2, 128 - 57 * row, 1.5, 42)
             _draw_types(strip, kinds)
             strip.set_ylabel("Unit (sorted)" if column == 0 else "")
         axes = place(figure, left, 14, 62, 37)
         _draw_rates(axes, table, f"rates: {group}")
     if image is not None:
-        bar = figure.colorbar(image, cax=place(figure, 15 + 74 * len(groups) - 8, 67, 2, 42))
+        bar = figure.colorbar(image, cax=place(figure, 15 + 74 * len(groups) - 8, 71, 2, 42))
         bar.set_label("Activity (fraction of the largest)")
-        bar.outline.set_linewidth(0.6)  # type: ignore[operator]
+        bar.outline.set_linewidth(0.6)
     handles = type_handles(sorted(set(kinds.tolist()), reverse=True))
     for series, style in (("paper 1", "-"), ("paper -1", ":")):
         for label in table["label"][table["series"] == series].drop_duplicates():
@@ -157,7 +158,7 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_heat(axes: Axes, table: pd.DataFrame, panel: str) -> object:
+def _draw_heat(axes: Axes, table: pd.DataFrame, panel: str) -> AxesImage | None:
     heat, title = of(table, panel, "heat"), of(table, panel, "title")
     if heat.empty:
         note(axes, "no trials")
@@ -173,6 +174,7 @@ def _draw_heat(axes: Axes, table: pd.DataFrame, panel: str) -> object:
         for edge in (period.x, period.y):
             axes.axvline(edge, color="white", lw=0.7, ls=(0, (3, 2)))
     axes.set(xlabel=TIME, yticks=[], title=title["label"].iloc[0])
+    axes.xaxis.labelpad = 1
     axes.title.set(fontsize=6, linespacing=1.3)
     return image
 

@@ -47,7 +47,9 @@ PaperName = Literal[
     "filter",
     "activation",
 ]
-Axis = Literal["n_units", "tau_max", "gain", "t_ref", "v_noise", "p_inhibitory", "activation", "time_constants", "filter"]
+Axis = Literal[
+    "n_units", "tau_max", "gain", "t_ref", "v_noise", "p_inhibitory", "activation", "time_constants", "filter"
+]
 Sorting = Literal["v_noise", "p_inhibitory", "task"]
 
 
@@ -75,6 +77,8 @@ TASKS = {"go_nogo": "Go-NoGo", "xor": "XOR", "context_integration": "context int
 COLORS = (INK, "#0072b2", "#d55e00", "#009e73")
 MARKERS = ("o", "s", "^", "D")
 PAPER_COLOR = "#b9a7c9"
+ONE_LINE = 5
+"""Entries of a legend that fit into one line."""
 NOTHING = "no network reached\nthe criterion"
 
 
@@ -98,7 +102,7 @@ class Options(Settings):
 def data(inputs: Inputs, options: Options) -> pd.DataFrame:
     """Everything that is drawn; columns as in `rnnpipe.figures.source_data`.
 
-    `networks` are single networks (`seed`), `summary` their mean and SD or a fraction and its 95 % interval, `n` the
+    Rows `panel` tell what the axes are and how far x reaches (`low`, `high`). `networks` are single networks (`seed`), `summary` their mean and SD or a fraction and its 95 % interval, `n` the
     number of networks; `choice` tells series apart. Rows `tick` name the places of an axis of names.
     """
     table = of_files(inputs["networks"])
@@ -110,8 +114,9 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
         panels += [(MEASURES[name], name, limit) for name in options.measures]
     parts = []
     for letter, (measure, name, limit) in zip("ABCDEFGHIJKL", panels, strict=False):
+        low, high = _reach(table, options, limit)
         label = {"x_label": AXES[options.x].label, "y_label": measure.label}
-        parts.append(points(letter, "panel", **label))
+        parts.append(points(letter, "panel", low=low, high=high, **label))
         parts += _ticks(letter, options.x)
         if options.paper is not None:
             parts += _published(letter, options, name, limit)
@@ -122,7 +127,7 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
         for choice, rows in shown.groupby("choice", sort=False):
             parts += _of_series(letter, measure, str(choice), rows)
         if options.identity:
-            ends = np.array([shown["x"].min(), shown["x"].max()])
+            ends = np.array([low, high])
             parts.append(points(letter, "identity", x=ends, y=ends, label="y = x"))
         if options.test and name in ("accuracy", "heldout_accuracy"):
             parts += _difference(letter, measure, shown)
@@ -141,8 +146,20 @@ def _places(table: pd.DataFrame, axis: str) -> list[float]:
     for value in found:
         if value is None or (names and value not in names) or value != value:
             known = f"one of {', '.join(names)}" if names else "a number"
-            raise ArtefactError(f"a file of networks has {axis} = {value}, expected {known}; leave it out of the figure.")
+            raise ArtefactError(f"a file of networks has {axis} = {value}, expected {known}; leave it out.")
     return [float(names.index(value) if names else value) for value in found]
+
+
+def _reach(table: pd.DataFrame, options: Options, limit: float) -> tuple[float, float]:
+    """Lowest and highest place of all panels, so that they can be compared."""
+    names = AXES[options.x].names
+    if names:
+        return 0.0, len(names) - 1.0
+    places = list(table["x"])
+    if options.paper is not None:
+        places += [float(x) for name in options.measures for x in published(options.paper, name)["x"]]
+    within = [x for x in places if x <= limit]
+    return min(within, default=0.0), max(within, default=limit)
 
 
 def _name(low: Any, high: Any) -> str:
@@ -214,16 +231,21 @@ def draw(table: pd.DataFrame) -> Figure:
     top = 5 + 2.3 * max(len(choices), 1)
     names = (table["series"] == "tick").any()
     bottom, high = 12.5 if names else 9.5, 36.0
-    figure = new_figure(lines * (top + high + bottom) + 5)
+    handles = _legend(table, choices)
+    below = 5.0 if len(handles) <= ONE_LINE else 8.5
+    figure = new_figure(lines * (top + high + bottom) + below)
     width = WIDTH / columns
     for i, letter in enumerate(letters):
         row, column = divmod(i, columns)
         above = row * (top + high + bottom)
         panel_letter(figure, letter, column * width + 1, above + 1)
         left = column * width + 14
-        axes = place(figure, left, (lines - row - 1) * (top + high + bottom) + 5 + bottom, min(width - 17, 80), high)
+        up = (lines - row - 1) * (top + high + bottom) + below + bottom
+        axes = place(figure, left, up, min(width - 17, 80), high)
         _draw_panel(axes, table[table["panel"] == letter], choices)
-    _draw_legend(figure, table, choices)
+    if handles:
+        ncols = len(handles) if len(handles) <= ONE_LINE else -(-len(handles) // 2)
+        figure.legend(handles=handles, loc="lower center", ncols=ncols, columnspacing=1.6)
     return figure
 
 
@@ -239,11 +261,10 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, choices: list[str]) -> None:
     axes.set(xlabel=head["x_label"], ylabel=head["y_label"])
     percent = str(head["y_label"]).endswith("(%)")
     places = rows["x"][rows["series"].isin(["paper", "summary"])]
-    low, high = (0.0, float(len(ticks) - 1)) if len(ticks) else (float(places.min()), float(places.max()))
+    low, high = float(head["low"]), float(head["high"])
     span = high - low if high > low else max(abs(high), 1.0)
     margin = 0.5 if len(ticks) else 0.06 * span
-    if len(places) or len(ticks):
-        axes.set_xlim(low - margin, high + margin)
+    axes.set_xlim(low - margin, high + margin)
     if len(ticks):
         axes.set_xticks(ticks["x"], ticks["label"])
     elif len(levels := sorted(set(places))) <= 6 and (len(levels) < 2 or min(np.diff(levels)) > 0.08 * span):
@@ -262,7 +283,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, choices: list[str]) -> None:
         axes.plot(row[1]["x"], row[1]["y"], color=GREY, lw=0.6, ls=(0, (3, 2)), zorder=0)
     for choice in present:
         color, marker, place = _style(choice, choices)
-        shift = (place - (len(present) - 1) / 2) * 2.2 * width if len(present) > 1 else 0.0
+        shift = (place - (len(present) - 1) / 2) * (2.2 if len(ticks) else 1.1) * width if len(present) > 1 else 0.0
         shift += 0.6 * width if len(ticks) and len(paper) else 0.0
         single = of(rows, str(head["panel"]), "networks")
         single = single[single["choice"] == choice]
@@ -325,7 +346,8 @@ def _write_numbers(axes: Axes, mean: pd.DataFrame, color: str, line: int, names:
         write(high, f"n = {text} networks{'' if len(numbers) == 1 else ' each'}", "right")
 
 
-def _draw_legend(figure: Figure, table: pd.DataFrame, choices: list[str]) -> None:
+def _legend(table: pd.DataFrame, choices: list[str]) -> list[Line2D]:
+    """What stands for what."""
     handles = []
     for choice in [c for c in choices if c] or ([""] if choices else []):
         color, marker, _ = _style(choice, choices)
@@ -346,5 +368,4 @@ def _draw_legend(figure: Figure, table: pd.DataFrame, choices: list[str]) -> Non
         handles.append(Line2D([], [], color=PAPER_COLOR, marker="D", ms=2.6, mec="none", lw=1.0, label=label))
     if (table["series"] == "identity").any():
         handles.append(Line2D([], [], color=GREY, lw=0.6, ls=(0, (3, 2)), label="y = x"))
-    if handles:
-        figure.legend(handles=handles, loc="lower center", ncols=len(handles), columnspacing=1.6)
+    return handles

@@ -18,6 +18,7 @@ from rnnpipe.analysis.recording import Recording
 from rnnpipe.figures import Inputs
 from rnnpipe.figures.analog import frame_points, group_color, network_title, shown_name
 from rnnpipe.figures.motion import only
+from rnnpipe.figures.published_units import LABEL
 from rnnpipe.figures.source_data import assemble, of, points
 from rnnpipe.figures.style import FAINT, GREY, INK, new_figure, note, panel_letter, place, styled
 from rnnpipe.settings import Settings, setting
@@ -32,6 +33,8 @@ PLANES = ((1, 2), (1, 3))
 N_SHOWN = 3
 N_VARIANCES = 10
 """Components whose variance is shown."""
+PUBLISHED = 99.0
+"""Variance that the first three components of either network hold in Fig. S2, %."""
 KINDS = {"means": "means of targets", "trials": "single trials"}
 COLORS = {"means": INK, "trials": "#e69f00"}
 PATH, MOMENT = "path: ", "moment: "
@@ -43,6 +46,7 @@ class Options(Settings):
     start: float = setting(
         0.0, "time from which activity counts; most spiking units fire in the first milliseconds", "ms", ge=0
     )
+    published: bool = setting(False, "draw the variance that Kim et al. (2019) state for Fig. S2")
 
 
 def data(inputs: Inputs, options: Options) -> pd.DataFrame:
@@ -64,13 +68,16 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
         parts.append(points(letter, "title", label=network_title(recording)))
         for kind, found in (("means", of_means), ("trials", of_trials)):
             sums = 100 * np.cumsum(found.ratio)[:N_VARIANCES]
-            label = f"{KINDS[kind]}: {n} components hold {sums[n - 1]:.1f} %"
+            label = f"{KINDS[kind]}: {n} PCs hold {sums[n - 1]:.1f} %"
             parts.append(
                 points(
                     letter, f"variance {kind}", x=np.arange(1.0, len(sums) + 1), y=sums, label=label,
                     x_label="Principal components", y_label="Variance explained (%)",
                 )
             )  # fmt: skip
+        if options.published:
+            words = f"{LABEL}: {PUBLISHED:g} % in {N_SHOWN} PCs"
+            parts.append(points(letter, "paper", x=float(N_SHOWN), y=PUBLISHED, label=words))
         for group, mean in zip(groups, means, strict=True):
             position = of_means.project(mean, n)
             moments = _moments(recording, time)
@@ -107,12 +114,12 @@ MARKERS = {"start": "o", "stimulus on": "^", "stimulus off": "s"}
 @styled
 def draw(table: pd.DataFrame) -> Figure:
     """The figure of a table that `data` made, 174 mm wide."""
-    figure = new_figure(124)
+    figure = new_figure(132)
     for row, letter in enumerate(LETTERS.values()):
-        bottom = 72 - 57 * row
-        panel_letter(figure, letter, 1, 1 + 57 * row)
+        bottom = 78 - 62 * row
+        panel_letter(figure, letter, 1, 1 + 62 * row)
         for title in of(table, letter, "title")["label"]:
-            figure.text(8 / 174, 1 - (1.5 + 57 * row) / 124, title.replace("\n", " "), va="top", ha="left")
+            figure.text(8 / 174, 1 - (1.5 + 62 * row) / 132, title.replace("\n", " "), va="top", ha="left")
         for column, (i, j) in enumerate(PLANES):
             _draw_plane(place(figure, 14 + 58 * column, bottom, 42, 42), of(table, letter), f"{i}{j}")
         _draw_variance(place(figure, 131, bottom, 40, 42), of(table, letter))
@@ -123,7 +130,9 @@ def draw(table: pd.DataFrame) -> Figure:
         for name, marker in MARKERS.items()
         if table["series"].str.startswith(MOMENT + name).any()
     ]
-    figure.legend(handles=handles, loc="lower center", ncols=5, bbox_to_anchor=(0.5, 0.003))
+    for words in table["label"][table["series"] == "paper"].drop_duplicates():
+        handles.append(Line2D([], [], ls="", marker="D", mfc="none", mec=GREY, mew=0.8, label=words))
+    figure.legend(handles=handles, loc="lower center", ncols=6, bbox_to_anchor=(0.5, 0.003))
     return figure
 
 
@@ -149,11 +158,9 @@ def _draw_variance(axes: Axes, rows: pd.DataFrame) -> None:
         line = rows[rows["series"] == f"variance {kind}"]
         if line["y"].notna().any():
             axes.plot(line["x"], line["y"], "o-", color=COLORS[kind], lw=0.9, ms=2.6)
-        words = line["label"].iloc[0].replace(": ", ":\n")
-        axes.text(0.98, 0.04 + 0.17 * (1 - i), words, transform=axes.transAxes, ha="right", va="bottom",
-                  color=COLORS[kind] if kind == "means" else "#9a6a00", linespacing=1.2)  # fmt: skip
-    axes.axhline(99, color=GREY, lw=0.5, ls=":", zorder=0)
-    axes.text(0.02, 100.5, "99 %, Kim et al. (2019), three components", fontsize=5.5, color=GREY, va="bottom",
-              transform=axes.get_yaxis_transform())  # fmt: skip
+        axes.text(0.0, 1.12 - 0.09 * i, line["label"].iloc[0], transform=axes.transAxes, va="bottom", fontsize=6,
+                  color=COLORS[kind] if kind == "means" else "#9a6a00")  # fmt: skip
+    paper = rows[rows["series"] == "paper"]
+    axes.plot(paper["x"], paper["y"], "D", ms=5, mfc="none", mec=GREY, mew=0.8, zorder=1)
     axes.set(xlabel=rows["x_label"][rows["series"] == "variance means"].iloc[0], ylabel="Variance explained (%)")
     axes.set(ylim=(0, 107), xlim=(0.5, N_VARIANCES + 0.5), xticks=range(1, N_VARIANCES + 1), yticks=range(0, 101, 20))

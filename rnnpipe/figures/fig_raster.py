@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from rnnpipe.analysis.outputs import Group, example_trials, output_groups, outputs, unit_order, unit_rates
 from rnnpipe.analysis.recording import Recording
@@ -101,7 +102,9 @@ def draw(table: pd.DataFrame) -> Figure:
         above.set_title(output["label"].iloc[0], fontsize=6, pad=3, linespacing=1.3)
         draw_frame(below, table[~table["series"].str.startswith(COUNTS)], panel)
         kinds += _draw_spikes(below, rows)
-        below.set(xlim=(0, end), ylim=(-1, n_units), xlabel="Time (ms)")
+        below.set(xlim=(0, end), ylim=(-1, n_units), xlabel=TIME if len(panels) < 3 else "Time (ms)")
+        for axes in (above, below):  # the last label would run into the first one of the next panel
+            axes.xaxis.set_major_locator(MaxNLocator(5 if len(panels) < 3 else 3, prune="upper"))
         for axes, label in ((above, OUTPUT), (below, "Unit (sorted)")):
             if i == 0:
                 axes.set_ylabel(label)
@@ -127,5 +130,5 @@ def _draw_spikes(axes: Axes, rows: pd.DataFrame) -> list[int]:
     kinds = [kind for kind in TYPE_COLORS if (rows["series"] == f"units {kind}").any()]
     for kind in kinds:
         fired = rows[rows["series"] == f"spikes {kind}"]
-        axes.vlines(fired["x"], fired["y"] - 0.9, fired["y"] + 0.9, color=TYPE_COLORS[kind], lw=0.5)
+        axes.vlines(fired["x"], fired["y"] - 0.9, fired["y"] + 0.9, color=TYPE_COLORS[kind], lw=0.6)
     return kinds

@@ -74,20 +74,23 @@ def _bars(series: str, edges: np.ndarray, counts: np.ndarray) -> pd.DataFrame:
 @styled
 def draw(table: pd.DataFrame) -> Figure:
     """The figure of a table that `data` made, 174 mm wide."""
-    figure = new_figure(66)
+    figure = new_figure(64)
     panel_letter(figure, "A", 1, 1)
     _draw_histogram(place(figure, 13, 15, 66, 39), table)
     panel_letter(figure, "B", 88, 1)
-    draw_outputs(place(figure, 101, 15, 70, 39), table, "B")
+    draw_outputs(place(figure, 101, 15, 68, 39), table, "B")
     handles = output_handles(table)
     figure.legend(handles=handles, loc="lower right", ncols=2, bbox_to_anchor=(1.0, 0.005), columnspacing=1.2)
     return figure
 
 
 def _draw_histogram(axes: Axes, table: pd.DataFrame) -> None:
-    for series, style in (("paper", {"color": FAINT, "ec": "#bdbdbd"}), ("units", {"color": HIGH, "ec": "white"})):
-        bars = of(table, "A", series)
-        axes.bar(bars["x"], bars["y"], width=bars["high"] - bars["low"], lw=0.3, **style, alpha=0.85)
+    ours, paper = of(table, "A", "units"), of(table, "A", "paper")
+    axes.bar(ours["x"], ours["y"], width=ours["high"] - ours["low"], lw=0.3, color=HIGH, ec="white", alpha=0.85)
+    if len(paper):
+        # an outline over our bars, or they would hide it
+        axes.bar(paper["x"], paper["y"], width=paper["high"] - paper["low"], color=FAINT, lw=0, zorder=0)
+        axes.stairs(paper["y"], [paper["low"].iloc[0], *paper["high"]], color=GREY, lw=0.7, zorder=3)
     shown = of(table, "A")
     shown = shown[shown["series"].isin(["units", "paper"])]
     top = max(float(shown["y"].max()), 1.0)

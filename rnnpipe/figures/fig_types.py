@@ -68,11 +68,11 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
 @styled
 def draw(table: pd.DataFrame) -> Figure:
     """The figure of a table that `data` made, 174 mm wide."""
-    figure = new_figure(72)
+    figure = new_figure(76)
     panel_letter(figure, "A", 1, 1)
     _draw_rates(place(figure, 13, 22, 66, 42), table)
     panel_letter(figure, "B", 88, 1)
-    draw_outputs(place(figure, 101, 22, 70, 38), table, "B")
+    draw_outputs(place(figure, 101, 22, 68, 38), table, "B")
     handles = output_handles(table)
     figure.legend(handles=handles, loc="lower right", ncols=2, bbox_to_anchor=(1.0, 0.005), columnspacing=1.2)
     return figure
@@ -95,10 +95,11 @@ def _draw_rates(axes: Axes, table: pd.DataFrame) -> None:
         axes.errorbar([row.x], [row.y], yerr=[[row.y - row.low], [row.high - row.y]], fmt="o", color=color, ms=3.6,
                       mec="white", mew=0.5, elinewidth=1.0, capsize=1.5, zorder=4)  # fmt: skip
         axes.text(row.x, 1.06 * top, row.label, ha="center", va="bottom", color=color, linespacing=1.1)
-    axes.set(xticks=types["x"], ylabel=f"{Y_LABEL}, mean ± SD over units", ylim=(0, 1.3 * top))
+    axes.set(xticks=types["x"], ylabel=Y_LABEL, ylim=(0, 1.3 * top))
     axes.set_xticklabels(types["label"], linespacing=1.3)
     axes.set_xlim(-0.6, len(types) - 0.4)
     handles = [Patch(color=color, lw=0, label=shown_name(name)) for name, color in groups.items()]
     if rows["series"].str.startswith("paper ").any():
         handles.append(Patch(color=FAINT, lw=0, label=LABEL))
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3)
+    title = "Mean ± SD over units (dots)"
+    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, title=title, alignment="left")

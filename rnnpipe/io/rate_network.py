@@ -24,7 +24,7 @@ from rnnpipe.networks.rate_network import RateNetwork
 from rnnpipe.networks.rate_parameters import as_network
 from rnnpipe.networks.rate_settings import RATE, RateSettings
 from rnnpipe.settings import parse
-from rnnpipe.tasks import trial_task_class
+from rnnpipe.tasks import task_names, trial_task_class
 from rnnpipe.tasks._base import Task
 
 KIND = "rate_network"
@@ -78,7 +78,7 @@ def read_rate_network(path: str | Path, task: Task | None = None) -> StoredRateN
 
     Args:
         path: The file.
-        task: What a foreign file was trained on, which it does not say itself.
+        task: What a foreign file was trained on; by default what it says itself, if it does.
 
     Raises:
         ArtefactError: Missing, truncated, foreign, hostile, or of another kind; a wrong shape or value.
@@ -147,6 +147,8 @@ def _of_mat(path: Path, file: Any, task: Task | None) -> StoredRateNetwork:
     if "accuracy" in score:
         # the file has no flag of success: the authors' criterion is applied to its last evaluation
         score["reached_criterion"] = score["accuracy"] > 0.95 and score.get("loss", 0.0) < 7
+    if task is None and file.network.task in task_names():
+        task = parse(trial_task_class(file.network.task), {"dt": file.network.dt}, str(path))
     defaults = RateSettings()
     return StoredRateNetwork(path, file.network, {}, task, score, defaults.sigma_rec, defaults.sigma_init)
 

@@ -48,6 +48,14 @@ class Noise:
         normal(self.lanes, out)
         return out[:count].reshape(shape)
 
+    def state(self) -> torch.Tensor:
+        """What the numbers to come depend on."""
+        return torch.from_numpy(self.lanes.view(np.int32).copy())
+
+    def load_state(self, state: torch.Tensor) -> None:
+        """Continue from `state`."""
+        self.lanes[...] = state.numpy().view(np.uint32)
+
 
 @dataclass
 class _Moments:
@@ -168,7 +176,7 @@ class RateLearner:
     def network(self) -> RateNetwork:
         """The network as it is now: w is rectified under Dale's principle."""
         w = self.dense({"w": self._w})["w"]
-        own = {name: value.copy() for name, value in self._p.items()}
+        own: dict[str, Any] = {name: value.copy() for name, value in self._p.items()}
         return replace(self._initial, w=np.maximum(w, 0) + self._ruled_out if self._initial.dale else w, **own)
 
     @property
@@ -221,7 +229,12 @@ class RateLearner:
         sigmoid = 0.5 * (1 + np.tanh(0.5 * p["gamma"]))
         width = (network.tau_max - network.tau_min) / network.dt
         gamma = grad_alpha[:n] * -(alpha[:n] ** 2) * kind(width) * sigmoid * (1 - sigmoid)
-        return losses, {"w": grad_w, "w_out": np.ascontiguousarray(grad_w_out[:, :n]), "b_out": grad_b_out, "gamma": gamma}
+        return losses, {
+            "w": grad_w,
+            "w_out": np.ascontiguousarray(grad_w_out[:, :n]),
+            "b_out": grad_b_out,
+            "gamma": gamma,
+        }
 
     def update(self, inputs: Array, target: Array, x0: Array, noise: Array) -> NDArray[np.float64]:
         """One step of Adam on the mean loss of some trials; arguments and losses as of `gradients`.
@@ -274,7 +287,7 @@ class RateLearner:
         arrays = {"start": self._start, "index": self._index, "ruled_out": self._ruled_out}
         for name, value in self._trained().items():
             arrays |= {name: value, f"m_{name}": self._moments[name].m, f"v_{name}": self._moments[name].v}
-        return {"n_updates": self.n_updates, **{k: torch.from_numpy(v.copy()) for k, v in arrays.items()}}
+        return {"n_updates": self.n_updates, **{k: torch.from_numpy(np.array(v)) for k, v in arrays.items()}}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Continue from `state`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,17 +40,17 @@ def initial_network(
         ratio = (~inhibitory).sum() / max(1, inhibitory.sum())
         w[:, inhibitory] *= ratio
     sign = np.where(inhibitory, -1.0, 1.0)
-    single: dict[str, NDArray[np.float32]] = {
+    made: dict[str, NDArray[np.floating]] = {
         "w": w,
         "sign": sign,
         "mask": som_mask(inhibitory, settings.n_som),
         "w_in": rng.standard_normal((n, n_inputs)),
         "w_out": rng.standard_normal((n_outputs, n)) / 100,
         "b_out": np.zeros(n_outputs),
-        "b_rec": np.zeros(n),
+        "b_rec": np.full(n, settings.bias),
         "gamma": rng.standard_normal(n),
     }
-    single = {name: value.astype(np.float32) for name, value in single.items()}
+    single: dict[str, Any] = {name: value.astype(np.float32) for name, value in made.items()}
     return RateNetwork(
         **single,
         tau_min=settings.tau_min,
@@ -67,7 +68,7 @@ def initial_network(
 def som_mask(inhibitory: NDArray[np.bool_], n_som: int) -> NDArray[np.float64]:
     """0 from every inhibitory unit to the first `n_som` inhibitory units, 1 elsewhere, (n_units, n_units)."""
     som = inhibitory & (np.cumsum(inhibitory) <= n_som)
-    return 1.0 - np.outer(som, inhibitory)
+    return 1.0 - np.outer(som, inhibitory).astype(np.float64)
 
 
 def as_network(

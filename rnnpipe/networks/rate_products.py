@@ -1,10 +1,10 @@
 """Products of a sparse matrix with a vector, sixteen rows at a time, and transposes, compiled for the CPU.
 
 The rows of a matrix are taken in chunks of 16 and its columns in blocks of 32. Where a chunk meets a block, the entries
-of each row are put side by side, the first one of every row, then the second one, and so on; rows with fewer entries are
-filled up with zeros. `span[chunk * n_blocks + block]` is the first of these groups of 16, and the column of an entry is
-a number below 32. So the part of the vector that a block needs fits into two registers of AVX-512, and one instruction
-picks out of them what 16 rows need. On other processors the same loop is left to the compiler.
+of the rows are put side by side, the first one of every row, then the second one, and so on; rows with fewer entries
+are filled up with zeros. `span[chunk * n_blocks + block]` is the first of these groups of 16, and the column of an
+entry is a number below 32. So the part of the vector that a block needs fits into two registers of AVX-512, and one
+instruction picks out of them what 16 rows need. On other processors the same loop is left to the compiler.
 
 At a density of 20 % this takes a third, at 5 % a sixth of the time of a full matrix-vector product at 200 units; it
 beats a list in row order, whose entries are fetched one by one, ten times over.
@@ -90,9 +90,7 @@ def _rows(value: Any, column: Any, span: Any, v: Any, out: Any, n_blocks: int, c
 def _rows_overload(value: Any, column: Any, span: Any, v: Any, out: Any, n_blocks: Any, chunk: Any) -> Any:
     if value.dtype == types.float32 and permutes():
 
-        def with_permutation(
-            value: Any, column: Any, span: Any, v: Any, out: Any, n_blocks: Any, chunk: Any
-        ) -> None:
+        def with_permutation(value: Any, column: Any, span: Any, v: Any, out: Any, n_blocks: Any, chunk: Any) -> None:
             _permuted(value, column, span, v, out, np.int64(n_blocks), np.int64(chunk))
 
         return with_permutation
@@ -110,9 +108,7 @@ def plain_rows(value: Any, column: Any, span: Any, v: Any, out: Any, n_blocks: A
 
 
 @intrinsic
-def _permuted(
-    typingctx: Any, value: Any, column: Any, span: Any, v: Any, out: Any, n_blocks: Any, chunk: Any
-) -> Any:
+def _permuted(typingctx: Any, value: Any, column: Any, span: Any, v: Any, out: Any, n_blocks: Any, chunk: Any) -> Any:
     """`plain_rows` in float32, where a block's part of `v` is kept in two registers."""
     del typingctx
     signature = types.void(value, column, span, v, out, n_blocks, chunk)

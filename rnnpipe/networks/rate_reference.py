@@ -5,8 +5,8 @@ r"""The equations of the rate networks, as readable as possible; autograd differ
     x_t &= (1 - \alpha) x_{t-1} + \alpha (W r_{t-1} + b + W_{in} u_{t-1}) + \sigma \xi_t \\
     o_t &= W_{out} r_t + b_{out}, \quad t = 1 \ldots T - 1
 
-with alpha = dt / tau of each unit, W_ij = [w_ij]_+ s_j M_ij (without Dale's principle W_ij = w_ij) and xi standard normal.
-The noise is not scaled by the step.
+with alpha = dt / tau of each unit, W_ij = [w_ij]_+ s_j M_ij (without Dale's principle W_ij = w_ij) and xi standard
+normal. The noise is not scaled by the step.
 
 Reference: Kim, Li & Sejnowski (2019) PNAS 116:22811, Eqs. 1-5 and the authors' code.
 """

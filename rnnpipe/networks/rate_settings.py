@@ -41,6 +41,11 @@ class RateSettings(Settings):
         "scale the initial inhibitory weights so that the mean input of a unit is zero; the published networks are not"
         " balanced",
     )
+    bias: float = setting(
+        0.0,
+        "constant input of every unit, not trained; 0 in the published networks, below 0 for low rates at first, with"
+        " which learning from reward is more reliable",
+    )
     sigma_rec: float = setting(0.1, "SD of the noise that is added to each state at each step, whatever dt", ge=0)
     sigma_init: float = setting(0.01, "SD of the initial states", ge=0)
     fixed: list[RateParameter] = setting([], "parameters that are not trained, by exact name")

@@ -9,22 +9,25 @@ Reference: Kim, Li & Sejnowski (2019) PNAS 116:22811, Methods and the authors' c
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from rnnpipe.errors import TrainingError
-from rnnpipe.networks.rate_engine import RateLearner, run_outputs
+from rnnpipe.networks.rate_engine import Noise, RateLearner
 from rnnpipe.networks.rate_network import RateNetwork
 from rnnpipe.networks.rate_parameters import initial_network
 from rnnpipe.networks.rate_settings import RateSettings
 from rnnpipe.tasks._analog import AnalogTask
 from rnnpipe.training.bptt_settings import BpttSettings
+from rnnpipe.trials import Trials
 
 Array = NDArray[np.floating]
+
+NOT_FINITE = "the loss became NaN or infinite."
 
 
 def evaluate_outputs(
@@ -35,6 +38,38 @@ def evaluate_outputs(
     correct = task.output_correct(conditions, shown.max(0), shown.min(0))
     error = output.astype(np.float64) - target[: len(output)]
     return correct, np.sqrt((error**2).sum(0)) if loss == "l2" else np.abs(error).sum(0)
+
+
+class Learner(Protocol):
+    """A rate network in training, as a `Member` sees it; see `RateLearner`."""
+
+    n_updates: int
+
+    @property
+    def density(self) -> float:
+        """Fraction of recurrent connections that act."""
+
+    def network(self) -> RateNetwork:
+        """The network as it is now."""
+
+    def last_trial(self) -> dict[str, Array]:
+        """States, rates and output of the last trial simulated."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything the rest of the training depends on."""
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Continue from `state`."""
+
+
+class NoiseSource(Protocol):
+    """Where normal numbers come from."""
+
+    def state(self) -> torch.Tensor:
+        """What the numbers to come depend on."""
+
+    def load_state(self, state: torch.Tensor) -> None:
+        """Continue from `state`."""
 
 
 class Member:
@@ -50,18 +85,31 @@ class Member:
     def __init__(self, task: AnalogTask, network: RateSettings, learning: BpttSettings, seed: int) -> None:
         self.task, self.settings, self.learning, self.seed = task, network, learning, seed
         weights, trials, noise, evaluation, evaluation_noise = np.random.SeedSequence(seed).spawn(5)
-        first = initial_network(
+        self.first = initial_network(
             network, len(task.input_names), len(task.output_names), task.dt, np.random.default_rng(weights), seed
         )
-        self.learner = RateLearner(
-            first, network.sigma_rec, network.sigma_init, learning.learning_rate, learning.loss, tuple(network.fixed)
-        )
         self.rng, self.evaluation_rng = np.random.default_rng(trials), np.random.default_rng(evaluation)
-        self.noise, self.evaluation_noise = _generator(noise), _generator(evaluation_noise)
+        self.noise_seeds = [int(s.generate_state(1, np.uint64)[0] >> np.uint64(1)) for s in (noise, evaluation_noise)]
         self.losses: list[float] = []
         self.history: list[dict[str, Any]] = []
         self.record: dict[str, Array] = {}
         self.reached_criterion = False
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Make what learns and where its noise comes from."""
+        network, learning = self.settings, self.learning
+        self.learner: Learner = RateLearner(
+            self.first,
+            network.sigma_rec,
+            network.sigma_init,
+            learning.learning_rate,
+            learning.loss,
+            tuple(network.fixed),
+        )
+        self.noise: NoiseSource
+        self.evaluation_noise: NoiseSource
+        self.noise, self.evaluation_noise = (Noise(seed) for seed in self.noise_seeds)
 
     @property
     def n_trials(self) -> int:
@@ -79,46 +127,64 @@ class Member:
         Raises:
             TrainingError: The loss became NaN or infinite.
         """
-        learning, learner, batch = self.learning, self.learner, self.learning.trials_per_update
-        left = -(-(learning.max_trials - self.n_trials) // batch)
-        n_updates = min(1 if learner.n_updates == 0 else learning.evaluation_interval, left)
-        trials = self.task.sample(self.rng, n_updates * batch)
-        target = self.task.output_target(trials)[..., None]
-        n = self.settings.n_units
-        x0, noise = torch.empty(batch, n), torch.empty(batch, trials.n_steps - 1, n)
-        for k in range(n_updates):
-            part = slice(k * batch, (k + 1) * batch)
-            x0.normal_(generator=self.noise)
-            noise.normal_(generator=self.noise)
+        learner, noise, fresh, batch = self.learner, self.noise, self.evaluation_noise, self.learning.trials_per_update
+        assert isinstance(learner, RateLearner) and isinstance(noise, Noise) and isinstance(fresh, Noise)
+        trials, target, losses = *self.draw(), np.empty(0)
+        for first in range(0, trials.n_trials, batch):
+            part = slice(first, first + batch)
+            drawn = noise.normal(batch, trials.n_steps - 1, self.settings.n_units)
             try:
-                losses = learner.update(trials.inputs[:, part], target[:, part], x0.numpy(), noise.numpy())
+                # the first state has no noise of a step: its numbers are the initial state
+                losses = learner.update(trials.inputs[:, part], target[:, part], drawn[:, 0], drawn)
             except TrainingError as error:
-                raise TrainingError(
-                    f"training of seed {self.seed} failed after {self.n_trials} trials: {error} Lower"
-                    " learning.learning_rate or check the inputs of the task."
-                ) from None
+                raise self.failed(str(error)) from None
             self.losses.extend(losses.tolist())
-            if learner.n_updates == 1 and learning.record_states:
-                last = learner.last_trial()
-                self.record |= {"x0": last["x"], "r0": last["r"]}
-        if learning.record_states:
-            last = learner.last_trial()
-            self.record |= {"x": last["x"], "r": last["r"]}
-        self.record |= {"o": learner.last_trial()["o"], "u": trials.inputs[:-1, -1].T, "target": target[:, -1, 0]}
-        self._evaluate()
+        self.keep_last(trials, target)
+        shown = self.draw_evaluation()
+        self.judge(shown, learner.outputs(shown.inputs, fresh)[..., 0])
 
-    def _evaluate(self) -> None:
+    def draw(self) -> tuple[Trials, NDArray[np.float32]]:
+        """Trials up to the next evaluation and their targets, (n_steps - 1, n_trials, 1)."""
+        learning, made, batch = self.learning, self.learner.n_updates, self.learning.trials_per_update
+        left = -(-(learning.max_trials - self.n_trials) // batch)
+        trials = self.task.sample(self.rng, batch * min(1 if made == 0 else learning.evaluation_interval, left))
+        return trials, self.task.output_target(trials)[..., None]
+
+    def draw_evaluation(self) -> Trials:
+        """Fresh trials of an evaluation."""
+        return self.task.sample(self.evaluation_rng, self.learning.evaluation_trials)
+
+    def failed(self, what: str) -> TrainingError:
+        """The error of a training that cannot go on."""
+        return TrainingError(
+            f"training of seed {self.seed} failed after {len(self.losses)} trials: {what} Lower learning.learning_rate"
+            " or check the inputs of the task."
+        )
+
+    def keep_last(self, trials: Trials, target: NDArray[np.float32]) -> None:
+        """Keep what the `.mat` file shows of the last trial, and of the first one."""
+        last = self.learner.last_trial()
+        if self.learning.record_states:
+            if self.learner.n_updates == 1:
+                self.record |= {"x0": last["x"], "r0": last["r"]}
+            self.record |= {"x": last["x"], "r": last["r"]}
+        self.record |= {"o": last["o"], "u": trials.inputs[:-1, -1].T, "target": target[:, -1, 0]}
+
+    def judge(self, trials: Trials, output: Array) -> None:
+        """Evaluate the outputs (n_samples, n_trials) of fresh trials: a row of the history, and whether to end.
+
+        Raises:
+            TrainingError: The loss is NaN or infinite.
+        """
         learning = self.learning
-        trials = self.task.sample(self.evaluation_rng, learning.evaluation_trials)
-        network = self.network()
-        settings = self.settings
-        output = run_outputs(network, trials, settings.sigma_rec, settings.sigma_init, self.evaluation_noise)[..., 0]
         target = self.task.output_target(trials)
         correct, losses = evaluate_outputs(self.task, trials.conditions, output, target, learning.loss)
         accuracy, loss = float(correct.mean()), float(losses.mean())
+        if not np.isfinite(loss):
+            raise self.failed(NOT_FINITE)
         good = loss < learning.loss_threshold and accuracy > learning.accuracy_threshold
         self.reached_criterion = good and self.n_trials > learning.min_trials
-        tau = network.tau
+        tau = self.network().tau
         before = self.history[-1]["n_trials"] if self.history else 0
         self.history.append(
             {
@@ -133,13 +199,11 @@ class Member:
                 "criterion": self.reached_criterion,
             }
         )
-        level = self.task.level(trials.conditions)
-        self.record |= {"eval_os": output.T, "eval_labels": level}
+        self.record |= {"eval_os": output.T, "eval_labels": self.task.level(trials.conditions)}
 
     def network(self) -> RateNetwork:
         """The network as it is now, which is the one evaluated last once training has ended."""
-        network = self.learner.network()
-        return network
+        return self.learner.network()
 
     # -- state ----------------------------------------------------------------------------------------------
 
@@ -148,7 +212,7 @@ class Member:
         return {
             "learner": self.learner.state(),
             "rngs": [json.dumps(g.bit_generator.state) for g in (self.rng, self.evaluation_rng)],
-            "generators": [g.get_state().clone() for g in (self.noise, self.evaluation_noise)],
+            "noise": [self.noise.state(), self.evaluation_noise.state()],
             "losses": torch.tensor(self.losses, dtype=torch.float64),
             "history": [dict(row) for row in self.history],
             "record": {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in self.record.items()},
@@ -160,23 +224,19 @@ class Member:
         self.learner.load_state(state["learner"])
         for rng, kept in zip((self.rng, self.evaluation_rng), state["rngs"], strict=True):
             rng.bit_generator.state = json.loads(kept)
-        for generator, kept in zip((self.noise, self.evaluation_noise), state["generators"], strict=True):
-            generator.set_state(kept)
+        for noise, kept in zip((self.noise, self.evaluation_noise), state["noise"], strict=True):
+            noise.load_state(kept)
         self.losses = state["losses"].tolist()
         self.history = [dict(row) for row in state["history"]]
         self.record = {name: value.numpy() for name, value in state["record"].items()}
         self.reached_criterion = state["reached_criterion"]
 
 
-def _generator(seed: np.random.SeedSequence) -> torch.Generator:
-    return torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
-
-
 class Ensemble:
     """Several networks of the same settings in training; their seeds are all that differs."""
 
     def __init__(self, task: AnalogTask, network: RateSettings, learning: BpttSettings, seeds: list[int]) -> None:
-        self.members = [Member(task, network, learning, seed) for seed in seeds]
+        self.members: Sequence[Member] = [Member(task, network, learning, seed) for seed in seeds]
 
     def advance(self, map_: Callable[..., Any]) -> list[Member]:
         """Bring every unfinished member to its next evaluation, side by side by `map_`; returns these members."""

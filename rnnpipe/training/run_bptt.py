@@ -16,12 +16,13 @@ from rnnpipe.io.history import write_bptt_history
 from rnnpipe.io.mat import write_mat
 from rnnpipe.io.rate_network import write_rate_network
 from rnnpipe.memory import keep_freed_memory
-from rnnpipe.networks.engines import hold_libraries, thread_pool
+from rnnpipe.networks.engines import choose_device, hold_libraries, thread_pool
 from rnnpipe.process import only_one, stop_requests
 from rnnpipe.progress import Progress
 from rnnpipe.settings import canonical
 from rnnpipe.tasks._analog import AnalogTask
 from rnnpipe.training.bptt import Ensemble, Member
+from rnnpipe.training.bptt_torch import TorchEnsemble
 from rnnpipe.training.checkpoint import Checkpoint
 from rnnpipe.training.job import Job
 
@@ -36,14 +37,19 @@ def train(job: Job) -> None:
         )
     if job.initial is not None:
         raise SettingsError("--initial is for policy-gradient trainings; rule bptt starts from new weights.")
+    where = choose_device(job.device)
     keep_freed_memory()
     hold_libraries()
     place = job.checkpoint or _beside(job)
     paths = [path for seed in job.seeds for path in (job.network(seed), job.history(seed))]
     check_writable(*paths, place)
     with only_one(place):
-        ensemble = Ensemble(task, network, learning, job.seeds)
-        kept = Checkpoint(place, canonical([job.plain, job.seeds, job.provenance]))
+        ensemble: Ensemble
+        if where.type == "cpu":
+            ensemble = Ensemble(task, network, learning, job.seeds)
+        else:
+            ensemble = TorchEnsemble(task, network, learning, job.seeds, where)
+        kept = Checkpoint(place, canonical([job.plain, job.seeds, job.provenance, where.type]))
         with thread_pool(job.threads) as pool:
             _run(ensemble, kept, job.checkpoint_seconds, pool.map if job.threads > 1 else map)
         failed = [member for member in ensemble.members if not member.reached_criterion]

@@ -1,8 +1,8 @@
 """What a quantity is, and the table of all of them.
 
-A quantity is a function of what was read from one network's files, or of the table of many networks; adding one is adding a function with the decorator
-below to a module of this folder. NaN stands for "this network does not allow the measurement" and infinity for "never
-happened".
+A quantity is a function of what was read from one network's files, or of the table of many networks; adding one is
+adding a function with the decorator below to a module of this folder. NaN stands for "this network does not allow the
+measurement" and infinity for "never happened".
 """
 
 from __future__ import annotations
