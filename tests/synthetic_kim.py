@@ -101,6 +101,7 @@ def write_analog(
     only: Mapping[str, Any] | None = None,
     types: Sequence[int] = UNIT_TYPES,
     model: str = "lif",
+    dale: bool = True,
     **attrs: Any,
 ) -> dict[str, Any]:
     """Write an evaluation with activity of a network of five units that always answers, and is off in odd trials.
@@ -134,7 +135,7 @@ def write_analog(
     columns = {k: np.concatenate([t[k] for t in tables]) for k in tables[0]}
     given: dict[str, Any] = {
         "task": {"name": task.name, **task.model_dump(mode="json")},
-        "network": {**RateSettings().model_dump(mode="json"), "n_units": N_UNITS},
+        "network": {**RateSettings().model_dump(mode="json"), "n_units": N_UNITS, "dale": dale},
     }
     attrs = {"task": task.name, "dt": task.dt, "seed": 0, "reached_criterion": True, **attrs}
     if spiking:
@@ -174,7 +175,9 @@ def write_unit_figure_inputs(folder: Path) -> None:
     write_analog(folder / "kim" / "lif.h5", spiking=True)
     write_analog(folder / "kim" / "context.h5", "context_integration", spiking=True, trials_per_condition=1)
     for name in ("sigmoid", "softplus", "clipped_relu"):
-        row = {"update": 1, "n_trials": 1, "loss": 5.0, "accuracy": 0.5, "criterion": False}
+        row = {"update": 1, "n_trials": 1, "criterion": False} | dict.fromkeys(
+            ("accuracy", "loss", "training_loss", "density", "tau_mean", "tau_sd"), 0.5
+        )
         settings = {"network": RateSettings(activation=name).model_dump(mode="json")}
         write_bptt_history(folder / "kim" / f"{name}.h5", [row], [5.0], settings, {}, seed=0)
 

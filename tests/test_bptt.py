@@ -25,8 +25,10 @@ from rnnpipe.networks.rate_settings import RateSettings
 from rnnpipe.settings import parse
 from rnnpipe.tasks import trial_task_class
 from rnnpipe.tasks._analog import AnalogTask
+from rnnpipe.training import run_bptt
 from rnnpipe.training.bptt import Ensemble, Member, evaluate_outputs
 from rnnpipe.training.bptt_settings import BpttSettings
+from rnnpipe.training.bptt_torch import TorchEnsemble
 
 ROOT = Path(__file__).parents[1]
 SHORT = {"tmax": 300.0, "fixation": 50.0, "stimulus": 50.0, "rate_window": 150.0, "spiking_window": 150.0}
@@ -224,13 +226,107 @@ def test_a_loss_that_is_not_finite_names_the_seed_and_what_to_do() -> None:
         made.advance()
 
 
+# -- other devices -------------------------------------------------------------------------------------------
+
+
+def ensemble(seeds: list[int], **learning: Any) -> TorchEnsemble:
+    made = BpttSettings(**{"max_trials": 60, "evaluation_interval": 20, **learning})
+    return TorchEnsemble(task(**SHORT), SMALL, made, seeds, torch.device("cpu"))
+
+
+def test_an_ensemble_on_a_device_starts_from_the_same_networks_and_sees_the_same_trials() -> None:
+    """Each member as alone on the CPU, but for its noise: weights, trials, evaluations, number of updates."""
+    both = ensemble([3, 4])
+    for k, seed in enumerate((3, 4)):
+        alone = member(seed)
+        for name in ("w", "w_in", "w_out", "gamma"):
+            np.testing.assert_array_equal(getattr(both.members[k].network(), name), getattr(alone.network(), name))
+    alone = member(4)
+    while not both.finished:
+        both.advance(map)
+        alone.advance()
+        one = both.members[1]
+        np.testing.assert_array_equal(one.record["u"], alone.record["u"])
+        np.testing.assert_array_equal(one.record["eval_labels"], alone.record["eval_labels"])
+        assert one.n_trials == alone.n_trials and len(one.losses) == len(alone.losses)
+        assert one.history[-1].keys() == alone.history[-1].keys() and one.record.keys() == alone.record.keys()
+        for name, value in alone.record.items():
+            assert one.record[name].shape == value.shape, name
+        # an untrained readout hardly follows the noise: the losses of the first updates are nearly those alone
+        np.testing.assert_allclose(one.losses[:3], alone.losses[:3], rtol=0.1, atol=0.05)
+    assert both.members[0].losses != both.members[1].losses
+
+
+def test_an_ensemble_on_a_device_learns_and_its_members_end_on_their_own() -> None:
+    learning = BpttSettings(max_trials=900, evaluation_interval=100, evaluation_trials=50)
+    made = TorchEnsemble(task(**SHORT), RateSettings(n_units=40), learning, [1, 2, 3], torch.device("cpu"))
+    ended: dict[int, Any] = {}
+    while not made.finished:
+        for one in made.advance(map):
+            assert one.seed not in ended
+            if one.finished:
+                ended[one.seed] = one.network().w, one.n_trials
+    assert sum(one.reached_criterion for one in made.members) >= 2
+    assert len({n for _, n in ended.values()}) > 1, "they end at different times"
+    for one in made.members:
+        np.testing.assert_array_equal(one.network().w, ended[one.seed][0])
+        assert one.n_trials == ended[one.seed][1]
+
+
+def test_an_ensemble_on_a_device_continues_from_its_state_to_the_bit() -> None:
+    one, other = ensemble([5, 6]), ensemble([5, 6])
+    one.advance(map)
+    one.advance(map)
+    other.load_state(torch_round_trip(one.state()))
+    while not one.finished:
+        one.advance(map)
+        other.advance(map)
+    assert other.finished
+    for a, b in zip(one.members, other.members, strict=True):
+        assert a.losses == b.losses and a.history == b.history
+        np.testing.assert_array_equal(a.network().w, b.network().w)
+
+
+def test_a_loss_that_is_not_finite_on_a_device() -> None:
+    made = ensemble([5, 6])
+    made.advance(map)
+    made._learners._p["w_out"][1] = np.nan
+    with pytest.raises(TrainingError, match=r"seed 6 failed after 1 trials: .* NaN or infinite.*learning_rate"):
+        made.advance(map)
+
+
+def test_the_command_trains_on_the_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With a CUDA device that is the CPU in disguise."""
+    asked: list[str] = []
+
+    def choose(name: str) -> torch.device:
+        asked.append(name)
+        return torch.device("cuda")
+
+    def disguised(*arguments: Any) -> TorchEnsemble:
+        assert arguments[-1] == torch.device("cuda")
+        return TorchEnsemble(*arguments[:-1], torch.device("cpu"))
+
+    monkeypatch.setattr(run_bptt, "choose_device", choose)
+    monkeypatch.setattr(run_bptt, "TorchEnsemble", disguised)
+    assert main([*train(tmp_path), "--device=auto"]) == 0
+    assert asked == ["auto"]
+    for seed in (1, 2):
+        stored = read_rate_network(tmp_path / f"seed{seed}.pth")
+        assert stored.score["n_trials_trained"] == 120 and stored.network.w_in.dtype == np.float32
+        assert (tmp_path / f"seed{seed}.mat").exists()
+    fails([*train(tmp_path), "--learning.learning_rate=1e38"], capfd, "NaN or infinite", "seed 1")
+
+
 # -- the command ---------------------------------------------------------------------------------------------
 
 TRAIN = [
     "train", "--learning.rule=bptt", "--task.name=go_nogo", "--task.tmax=300", "--task.fixation=50",
-    "--task.stimulus=50", "--task.rate_window=150", "--task.spiking_window=150", "--network.n_units=16", "--learning.max_trials=120",
-    "--learning.evaluation_interval=20", "--learning.evaluation_trials=10", "--learning.accuracy_threshold=0.999",
-    "--device=cpu",
+    "--task.stimulus=50", "--task.rate_window=150", "--task.spiking_window=150", "--network.n_units=16",
+    "--learning.max_trials=120", "--learning.evaluation_interval=20", "--learning.evaluation_trials=10",
+    "--learning.accuracy_threshold=0.999", "--device=cpu",
 ]  # fmt: skip
 
 

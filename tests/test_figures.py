@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread, imsave
 from synthetic import N_UNITS, write_evaluation, write_learning
+from synthetic_context import context_figure_inputs, write_context_figure_inputs
 from synthetic_economic import figure_inputs as economic_inputs
 from synthetic_economic import write_figure_inputs as write_economic_inputs
 from synthetic_kim import (
@@ -54,6 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_sensory_inputs(folder)
     write_unit_figure_inputs(folder)
     write_network_figure_inputs(folder)
+    write_context_figure_inputs(folder)
     for name, shape in PICTURES.items():
         imsave(folder / f"{name}.png", np.random.default_rng(0).random((*shape, 3)))
     return folder
@@ -67,6 +69,7 @@ def _inputs(folder: Path, figure: str) -> dict[str, list[Path]]:
         or sensory_inputs(folder, figure)
         or unit_figure_inputs(folder, figure)
         or network_figure_inputs(folder, figure)
+        or context_figure_inputs(folder, figure)
     ):
         return inputs
     if figure == "fig_contact_sheet":

@@ -232,6 +232,14 @@ def test_one_kind_of_trial_without_spikes_is_drawn(figure: str, folder: Path, tm
         assert title == "LIF network, S = 25\n(training criterion not reached)"
 
 
+def test_without_dales_principle_no_unit_is_called_excitatory(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    write_analog(path, spiking=True, types=[1] * 5, dale=False)
+    rows = _data(tmp_path, "fig_raster", {"spiking": [path]})
+    assert of(rows, "A", "units 1")["label"].tolist() == ["units (no Dale’s principle)"]
+    assert of(_data(tmp_path, "fig_types", {"spiking": [path]}), "A", "type")["label"].tolist() == ["all units\nn = 5"]
+
+
 def test_mistakes_are_one_sentence(folder: Path) -> None:
     rate = folder / "kim" / "rate.h5"
     with pytest.raises(ArtefactError, match="holds no spikes; evaluate the spiking network"):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from scipy import stats
 
 from rnnpipe.bench.lif import measure_lif
@@ -473,6 +474,41 @@ def test_stimulation_pushes_its_units_in_its_time() -> None:
     for mode in ("exc", "inh"):
         np.testing.assert_array_equal(rates[mode][0], rates["none"][0])
         np.testing.assert_array_equal(rates[mode][:, ~chosen], rates["none"][:, ~chosen])
+
+
+def test_a_part_of_a_population_is_stimulated_as_if_its_units_were_listed() -> None:
+    rng = np.random.default_rng(2)
+    nets = [dale_network(rng, n, n_som=2) for n in (40, 30)]
+    changes = {"stimulation": "exc", "stimulation_on": 20.0, "stimulation_off": 60.0}
+
+    def settings(**more: Any) -> LifSettings:
+        return LifSettings(**changes, **more)
+
+    def units(net: Any, **more: Any) -> list[int]:
+        return lif_reference.stimulated_units(net, settings(**more)).tolist()
+
+    for net in nets:
+        members = {"all": np.ones(net.n_units, bool), "excitatory": ~net.inhibitory, "inhibitory": net.inhibitory}
+        for name, which in {**members, "som": net.som}.items():
+            assert units(net, stimulation_of=name) == np.flatnonzero(which).tolist()
+        some, more = (units(net, stimulation_of="excitatory", stimulation_fraction=part) for part in (0.3, 0.6))
+        assert len(some) == round(0.3 * (~net.inhibitory).sum()) and set(some) < set(more)
+        assert not net.inhibitory[more].any()
+        assert some != units(net, stimulation_of="excitatory", stimulation_fraction=0.3, stimulation_seed=2)
+    picked = settings(stimulation_of="inhibitory", stimulation_fraction=0.5)
+    both = Rows(np.array([0, 1]), np.zeros(2, int), np.full(2, 30.0), np.arange(2, dtype=np.uint64))
+    found = lif.simulate(nets, columns(17), both, picked)
+    for k, net in enumerate(nets):
+        one = Rows(np.zeros(1, int), np.zeros(1, int), np.full(1, 30.0), np.array([k], np.uint64))
+        listed = settings(stimulation_units=lif_reference.stimulated_units(net, picked).tolist())
+        expected = lif.simulate([net], columns(17), one, listed)
+        np.testing.assert_array_equal(found.n_spikes[k, : net.n_units], expected.n_spikes[0])
+        assert (expected.n_spikes != lif.simulate([net], columns(17), one, LifSettings()).n_spikes).any()
+    assert units(nets[0], stimulation_of="all", stimulation_fraction=0.0) == []
+    with pytest.raises(SettingsError, match="som units, of which the network has none"):
+        lif_reference.stimulated_units(network(5), settings(stimulation_of="som"))
+    with pytest.raises(ValidationError, match="both say what is stimulated"):
+        settings(stimulation_of="all", stimulation_units=[1])
 
 
 def test_lesions_take_the_stated_fraction_of_the_stated_connections() -> None:

@@ -73,7 +73,7 @@ CASES: dict[str, dict[str, Any]] = {
 @functools.cache
 def a_case(name: str, value_kind: str = "gated"):
     """A batch of trials of different lengths, weights away from their special values, given random numbers."""
-    task = task_class("rdm_fixed")(dt=DT)
+    task = task_class("rdm_fixed")(dt=DT, fixation=200.0, stimulus_max=500.0, decision=280.0, tmax=1000.0)
     settings = RateSettings(**{**BASE, **CASES[name]})
     trials = task.sample(np.random.RandomState(1), 4)
     parameters, masks = KIND.initial(settings, task, 2)
@@ -81,7 +81,7 @@ def a_case(name: str, value_kind: str = "gated"):
     policy = {k: v.to(F64) for k, v in parameters.items()}
     for key, scale in (("w_out", 0.5), ("b_out", 0.2), ("b_rec", 0.3)):
         policy[key] = policy[key] + scale * torch.randn(policy[key].shape, generator=g, dtype=F64)
-    policy["b_out"][0] += 3.0  # mostly waits, so that trials last
+    policy["b_out"][0] += 2.0  # mostly waits, so that trials last
     value_settings = ValueSettings(n_units=9, kind=value_kind)  # type: ignore[arg-type]
     v, _ = initial_value(value_settings, settings, 3, 4, -1.0)
     value = {k: x.to(F64) + 0.1 * torch.randn(x.shape, generator=g, dtype=F64) for k, x in v.items()}
@@ -181,11 +181,10 @@ def test_rollout_and_gradient_equal_the_plain_loop_and_autograd(engine_class: An
     assert set(d_value) == set(value) and all(torch.isfinite(v).all() for v in d_value.values())
 
 
-@pytest.mark.parametrize("engine_class", ENGINES)
-def test_gradients_equal_finite_differences(engine_class: Any) -> None:
+def test_gradients_equal_finite_differences() -> None:
     case = a_case("dale")
     settings, trials, policy, masks, _, unit, _, _ = case
-    episode, _, factor, gradient, _ = run(an_engine(engine_class, settings), case, entropy=0.0)
+    episode, _, factor, gradient, _ = run(an_engine(RateEngine, settings), case, entropy=0.0)
     inputs = torch.from_numpy(trials.inputs).to(F64)
 
     def loss(weights: dict[str, torch.Tensor]) -> float:
@@ -364,7 +363,7 @@ def test_the_number_of_threads_does_not_matter_and_seeds_do() -> None:
 
 def test_it_learns_to_wait_and_to_answer() -> None:
     """At full coherence, with short trials, within a few hundred updates."""
-    settings = {"n_units": 50, "gain": 0.8, "p_inhibitory": 0.2}
+    settings = {"n_units": 50, "gain": 0.8, "p_inhibitory": 0.2, "bias": -2.0}
     a = learner(2, settings, {"kind": "linear"}, easy_task(), learning_rate=0.01, validation_trials=300)
     assert go(a, 450).history[0]["mean_reward"] < 0
     row = a.validate()
@@ -529,14 +528,15 @@ def test_damaged_files_are_one_sentence(trained: Path, tmp_path: Path, damage: A
         assert "\n" not in message and all(word in message for word in [str(tmp_path / "net.pth"), *words])
 
 
-def test_asked_to_stop_it_continues_with_the_same_bytes(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_killed_it_continues_with_the_same_bytes(tmp_path: Path) -> None:
     folders = {name: tmp_path / name for name in ("whole", "stopped")}
     for folder in folders.values():
         folder.mkdir()
 
     def start(folder: Path) -> subprocess.Popen[str]:
         files = ["--network", f"{folder}/net.pth", "--history", f"{folder}/net.h5", "--checkpoint", f"{folder}/state"]
-        command = [sys.executable, "-m", "rnnpipe", "train", *SMALL, "--learning.max_updates=1500", *files, "--seed=3"]
+        command = [sys.executable, "-m", "rnnpipe", "train", *SMALL, "--learning.max_updates=800", *files, "--seed=3"]
         return subprocess.Popen(
             [*command, "--checkpoint_seconds=0.05", "--task.min_correct=1"], cwd=folder, text=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

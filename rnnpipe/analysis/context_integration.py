@@ -110,9 +110,7 @@ def population(recording: Recording, name: str = "policy_rates") -> Population:
     """
     table = recording.table
     if absent := [column for column in ("offset_1", "offset_2") if column not in table]:
-        raise ArtefactError(
-            f"{recording.path}: has no trials/{absent[0]}; make the data set and the evaluation again."
-        )
+        raise ArtefactError(f"{recording.path}: has no trials/{absent[0]}; make the data set and the evaluation again.")
     everything = recording.moments(name, -np.inf, np.inf, np.zeros(len(table), int), 1)
     sd = np.sqrt(everything.variance[0])
     active = np.flatnonzero((sd > 0) & (sd >= ACTIVE * sd.mean()))

@@ -173,7 +173,7 @@ def example_trials(recording: Recording, n: int = 4) -> list[tuple[str, int]]:
             for s in (1, -1)
         ]
     else:
-        wanted = [(_signs(a, b), {"first": a, "second": b}) for a in (1, -1) for b in (1, -1)]
+        wanted = [(f"stimuli {_signs(a, b)}", {"first": a, "second": b}) for a in (1, -1) for b in (1, -1)]
     found = []
     for name, conditions in wanted:
         match = np.logical_and.reduce([table[key] == value for key, value in conditions.items()])

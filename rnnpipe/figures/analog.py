@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -155,10 +157,16 @@ def output_handles(table: pd.DataFrame) -> list[Line2D]:
     return handles
 
 
-def type_handles(kinds: list[int], marker: str = "s") -> list[Line2D]:
-    """Entries of a legend for the types of units."""
+def type_name(recording: Recording, kind: int) -> str:
+    """Name of the units of a type; without Dale's principle all of them are of type 1 and neither kind."""
+    dale = recording.table.attrs["settings"].get("network", {}).get("dale", True)
+    return f"{TYPES[kind]} units" if dale else "units (no Dale\N{RIGHT SINGLE QUOTATION MARK}s principle)"
+
+
+def type_handles(names: Mapping[int, str]) -> list[Line2D]:
+    """Entries of a legend for types of units and their names."""
     return [
-        Line2D([], [], color=TYPE_COLORS[k], ls="", marker=marker, ms=3.5, mew=0, label=f"{TYPES[k]} units")
+        Line2D([], [], color=TYPE_COLORS[k], ls="", marker="s", ms=3.5, mew=0, label=names[k])
         for k in TYPES
-        if k in kinds
+        if k in names
     ]

@@ -26,7 +26,16 @@ from rnnpipe.analysis.pca import group_means
 from rnnpipe.analysis.recording import Recording
 from rnnpipe.errors import ArtefactError
 from rnnpipe.figures import Inputs
-from rnnpipe.figures.analog import STIMULUS, TIME, TYPE_COLORS, frame_points, network_title, shown_name, type_handles
+from rnnpipe.figures.analog import (
+    STIMULUS,
+    TIME,
+    TYPE_COLORS,
+    frame_points,
+    network_title,
+    shown_name,
+    type_handles,
+    type_name,
+)
 from rnnpipe.figures.motion import only
 from rnnpipe.figures.published_units import INHIBITORY_MODE, LABEL, LOWEST_BIN
 from rnnpipe.figures.source_data import assemble, of, points
@@ -96,7 +105,9 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
             parts.append(points(panel, "title", x=float(one.time[-1]), label=title, x_label=TIME))
             parts += [p for p in frame_points(panel, one) if p["series"].iloc[0].startswith(STIMULUS)]
     for y, kind in enumerate(kinds[order]):
-        parts.append(points("types", "type", unit=int(order[y]), y=float(y), n=float(kind)))
+        parts.append(
+            points("types", "type", unit=int(order[y]), y=float(y), n=float(kind), label=type_name(rate, int(kind)))
+        )
     return assemble([*parts, *_distributions(spiking, kinds, options)])
 
 
@@ -149,7 +160,7 @@ def draw(table: pd.DataFrame) -> Figure:
         bar = figure.colorbar(image, cax=place(figure, 15 + 74 * len(groups) - 8, 71, 2, 42))
         bar.set_label("Activity (fraction of the largest)")
         bar.outline.set_linewidth(0.6)
-    handles = type_handles(sorted(set(kinds.tolist()), reverse=True))
+    handles = type_handles(dict(zip(kinds.tolist(), of(table, "types").sort_values("y")["label"], strict=True)))
     for series, style in (("paper 1", "-"), ("paper -1", ":")):
         for label in table["label"][table["series"] == series].drop_duplicates():
             color = TYPE_COLORS[int(series.split()[1])]

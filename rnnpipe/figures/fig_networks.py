@@ -102,8 +102,9 @@ class Options(Settings):
 def data(inputs: Inputs, options: Options) -> pd.DataFrame:
     """Everything that is drawn; columns as in `rnnpipe.figures.source_data`.
 
-    Rows `panel` tell what the axes are and how far x reaches (`low`, `high`). `networks` are single networks (`seed`), `summary` their mean and SD or a fraction and its 95 % interval, `n` the
-    number of networks; `choice` tells series apart. Rows `tick` name the places of an axis of names.
+    Rows `panel` tell what the axes are and how far x reaches (`low`, `high`). `networks` are single networks (`seed`),
+    `summary` their mean and SD or a fraction and its 95 % interval, `n` the number of networks; `choice` tells series
+    apart. Rows `tick` name the places of an axis of names.
     """
     table = of_files(inputs["networks"])
     if options.best_mapping:
@@ -364,7 +365,7 @@ def _legend(table: pd.DataFrame, choices: list[str]) -> list[Line2D]:
     if bars:
         handles.append(Line2D([], [], color=GREY, lw=0.9, marker="|", ms=0, label=", ".join(bars)))
     if (table["series"] == "paper").any():
-        label = f"{NAME}, in search" if any("held-out" in label for label in y_labels) else NAME
+        label = f"{NAME}, in search" if any(label.startswith("Held-out") for label in y_labels) else NAME
         handles.append(Line2D([], [], color=PAPER_COLOR, marker="D", ms=2.6, mec="none", lw=1.0, label=label))
     if (table["series"] == "identity").any():
         handles.append(Line2D([], [], color=GREY, lw=0.6, ls=(0, (3, 2)), label="y = x"))

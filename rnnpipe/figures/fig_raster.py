@@ -26,6 +26,7 @@ from rnnpipe.figures.analog import (
     group_color,
     network_title,
     type_handles,
+    type_name,
 )  # fmt: skip
 from rnnpipe.figures.motion import only
 from rnnpipe.figures.source_data import assemble, of, points
@@ -70,7 +71,7 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
             y = place_of[unit].astype(float)
             parts.append(points(letter, f"spikes {kind}", unit=unit, x=time, y=y, x_label=TIME))
             n = float((kinds == kind).sum())
-            parts.append(points(letter, f"units {kind}", n=n))
+            parts.append(points(letter, f"units {kind}", n=n, label=type_name(recording, kind)))
     return assemble(parts)
 
 
@@ -88,7 +89,7 @@ def draw(table: pd.DataFrame) -> Figure:
     n_units = float(of(table, "all", "title")["n"].iloc[0])
     lines = table[table["series"].str.startswith("output: ")]
     span = _span(pd.concat([lines["y"], table["y"][table["series"].str.startswith(COUNTS)]]))
-    kinds: list[int] = []
+    names: dict[int, str] = {}
     for i, panel in enumerate(panels):
         left = 14 + width * i
         panel_letter(figure, panel, left - (13 if i == 0 else 4), 7)
@@ -101,7 +102,7 @@ def draw(table: pd.DataFrame) -> Figure:
         above.set(xlim=(0, end), ylim=span, xticklabels=[])
         above.set_title(output["label"].iloc[0], fontsize=6, pad=3, linespacing=1.3)
         draw_frame(below, table[~table["series"].str.startswith(COUNTS)], panel)
-        kinds += _draw_spikes(below, rows)
+        names |= _draw_spikes(below, rows)
         below.set(xlim=(0, end), ylim=(-1, n_units), xlabel=TIME if len(panels) < 3 else "Time (ms)")
         for axes in (above, below):  # the last label would run into the first one of the next panel
             axes.xaxis.set_major_locator(MaxNLocator(5 if len(panels) < 3 else 3, prune="upper"))
@@ -113,7 +114,7 @@ def draw(table: pd.DataFrame) -> Figure:
     if not panels:
         note(place(figure, 14, 15, 156, 60), "no trials to show")
     figure.text(0.5, 0.992, of(table, "all", "title")["label"].iloc[0], ha="center", va="top", fontsize=6)
-    handles = type_handles(kinds)
+    handles = type_handles(names)
     handles.append(Line2D([], [], color=INK, lw=0.7, ls=(0, (4, 2)), label="threshold of an answer"))
     figure.legend(handles=handles, loc="lower center", ncols=4, bbox_to_anchor=(0.5, 0.003))
     return figure
@@ -125,10 +126,13 @@ def _span(values: pd.Series) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _draw_spikes(axes: Axes, rows: pd.DataFrame) -> list[int]:
-    """Draw the spikes of each type of units; returns the types."""
+def _draw_spikes(axes: Axes, rows: pd.DataFrame) -> dict[int, str]:
+    """Draw the spikes of each type of units; returns the types and their names."""
     kinds = [kind for kind in TYPE_COLORS if (rows["series"] == f"units {kind}").any()]
+    # in a large network one row is too thin to be seen
+    n_units = sum(float(rows.loc[rows["series"] == f"units {kind}", "n"].iloc[0]) for kind in kinds)
+    half = min(0.9, max(0.45, n_units / 250))
     for kind in kinds:
         fired = rows[rows["series"] == f"spikes {kind}"]
-        axes.vlines(fired["x"], fired["y"] - 0.9, fired["y"] + 0.9, color=TYPE_COLORS[kind], lw=0.6)
-    return kinds
+        axes.vlines(fired["x"], fired["y"] - half, fired["y"] + half, color=TYPE_COLORS[kind], lw=0.6)
+    return {kind: rows["label"][rows["series"] == f"units {kind}"].iloc[0] for kind in kinds}

@@ -44,6 +44,11 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
             f" {len(recording.table) - 1}."
         )
     row, arrays, task = recording.table.iloc[options.trial], recording.trial(options.trial), recording.task
+    if "output" in arrays and "probabilities" not in arrays:
+        raise ArtefactError(
+            f"{recording.path}: is of a network with a continuous output, which takes no actions; draw its outputs and"
+            " spikes by fig_outputs and fig_raster."
+        )
     if absent := [name for name in ("probabilities", "actions", "rewards", "value") if name not in arrays]:
         raise ArtefactError(f"{recording.path}: has no activity {absent[0]!r}; evaluate the network again.")
     time = arrays["time"]

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from rnnpipe.analysis.outputs import TYPES, output_groups, rates_by_type, unit_rates
 from rnnpipe.analysis.recording import Recording
 from rnnpipe.figures import Inputs
-from rnnpipe.figures.analog import draw_outputs, group_color, output_handles, output_points, shown_name
+from rnnpipe.figures.analog import draw_outputs, group_color, output_handles, output_points, shown_name, type_name
 from rnnpipe.figures.motion import only
 from rnnpipe.figures.published_units import LABEL, RATES
 from rnnpipe.figures.source_data import assemble, of, points
@@ -61,7 +61,8 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
                 )
             )  # fmt: skip
         n = int((kinds == kind).sum())
-        parts.append(points("A", "type", x=float(i), n=float(n), label=f"{SHORT[kind]}\nn = {n}"))
+        name = SHORT[kind] if type_name(recording, kind).startswith(TYPES[kind]) else "all units"
+        parts.append(points("A", "type", x=float(i), n=float(n), label=f"{name}\nn = {n}"))
     return assemble([*parts, *output_points("B", recording)])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,18 +113,3 @@ def mapping_of(seed: int, lif: LifSettings, spiking: Path | None, factor: float 
                 )
     assert factor is not None
     return lif, factor
-
-
-def read_networks(paths: Iterable[str | Path], **columns: tuple[str, ...]) -> pd.DataFrame:
-    """Networks of several files as one table, with settings as columns.
-
-    Args:
-        paths: Files of stage `spiking`.
-        **columns: Settings to add, by the name of the column: `n_units=("network", "n_units")`.
-    """
-    parts = []
-    for path in paths:
-        one = read_spiking(path)
-        extra = {name: one.setting(*keys) for name, keys in columns.items()}
-        parts.append(one.networks.assign(file=str(path), **extra))
-    return pd.concat(parts, ignore_index=True)
