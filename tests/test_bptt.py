@@ -16,11 +16,14 @@ import numpy as np
 import pytest
 import torch
 
+from rnnpipe.bench import bptt as bench
 from rnnpipe.cli.main import main
 from rnnpipe.errors import TrainingError
 from rnnpipe.io.history import read_bptt_history
 from rnnpipe.io.rate_network import read_rate_network
+from rnnpipe.networks.engines import hold_libraries
 from rnnpipe.networks.rate_engine import RateLearner
+from rnnpipe.networks.rate_products import multiply
 from rnnpipe.networks.rate_settings import RateSettings
 from rnnpipe.settings import parse
 from rnnpipe.tasks import trial_task_class
@@ -33,6 +36,12 @@ from rnnpipe.training.bptt_torch import TorchEnsemble
 ROOT = Path(__file__).parents[1]
 SHORT = {"tmax": 300.0, "fixation": 50.0, "stimulus": 50.0, "rate_window": 150.0, "spiking_window": 150.0}
 SMALL = RateSettings(n_units=20)
+
+
+@pytest.fixture(autouse=True)
+def one_thread_each() -> None:
+    """As the command does it: threads of libraries cost more than they bring at these sizes."""
+    hold_libraries()
 
 
 def task(name: str = "go_nogo", **settings: Any) -> AnalogTask:
@@ -258,8 +267,10 @@ def test_an_ensemble_on_a_device_starts_from_the_same_networks_and_sees_the_same
 
 
 def test_an_ensemble_on_a_device_learns_and_its_members_end_on_their_own() -> None:
-    learning = BpttSettings(max_trials=900, evaluation_interval=100, evaluation_trials=50)
-    made = TorchEnsemble(task(**SHORT), RateSettings(n_units=40), learning, [1, 2, 3], torch.device("cpu"))
+    learning = BpttSettings(
+        max_trials=600, evaluation_interval=50, evaluation_trials=50, loss_threshold=2.5, accuracy_threshold=0.6
+    )
+    made = TorchEnsemble(task(**SHORT), RateSettings(n_units=60), learning, [1, 2, 3], torch.device("cpu"))
     ended: dict[int, Any] = {}
     while not made.finished:
         for one in made.advance(map):
@@ -458,3 +469,40 @@ def test_networks_that_do_not_learn_are_kept_or_an_error(tmp_path: Path, capfd: 
     assert sorted(p.name for p in folder.glob("*.pth")) == ["seed1.failed.pth", "seed2.failed.pth"]
     attrs = read_bptt_history(folder / "seed1.history.failed.h5").attrs
     assert not attrs["reached_criterion"] and json.dumps(attrs["seed"], default=int) == "1"
+
+
+# -- the benchmark -------------------------------------------------------------------------------------------
+
+
+def test_the_benchmark_measures_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "LATER", 200)
+    found = [(m.name, m.threads, m.ratio_to) for m in bench.measure_bptt((1, 2), 3, n_units=12)]
+    engine = [("bptt_first", "bptt_plain"), ("bptt_later", "bptt_plain"), ("bptt_whole", "bptt_plain")]
+    alone = [("bptt_density_later", None), ("bptt_products_sparse", "bptt_later"), ("bptt_products_full", "bptt_later")]
+    assert found == [
+        ("bptt_plain", 1, None),
+        *((name, 1, to) for name, to in (*engine, *alone)),
+        *((name, 2, to) for name, to in engine),
+    ]
+
+
+def test_the_products_of_the_benchmark_are_those_of_the_matrix() -> None:
+    rng = np.random.default_rng(0)
+    w = (rng.standard_normal((40, 40)) * (rng.random((40, 40)) < 0.2)).astype(np.float32)
+    v, out = np.zeros(64, np.float32), np.zeros(64, np.float32)
+    v[:40] = rng.standard_normal(40)
+    for layout, expected in zip(bench.layouts(w), (w, w.T), strict=True):
+        multiply(*layout, v, out)
+        np.testing.assert_allclose(out[:40], expected @ v[:40], atol=1e-5)
+
+
+def test_the_plain_loop_of_the_benchmark_trains_the_network() -> None:
+    """Connections that are there change, those that are not do not; what is fixed stays."""
+    first = member(2).first
+    loop = bench.PlainLoop(task(**SHORT), first, SMALL)
+    for _ in range(5):
+        loop()
+    after = {name: value.detach().numpy() for name, value in loop.w.items()}
+    assert (after["w"][first.w == 0] == 0).all() and (after["w"] != first.w).any()
+    np.testing.assert_array_equal(after["w_in"], first.w_in)
+    assert (after["gamma"] != first.gamma).all() and (after["b_out"] != first.b_out).all()

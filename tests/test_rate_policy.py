@@ -22,6 +22,8 @@ from rnnpipe.cli.main import main
 from rnnpipe.errors import ArtefactError, SettingsError, TrainingError
 from rnnpipe.evaluation.outcomes import outcomes
 from rnnpipe.evaluation.spiking_policy import SETTLE, act
+from rnnpipe.figures import figure_module
+from rnnpipe.figures.source_data import of
 from rnnpipe.io.evaluation import read_activity, read_table
 from rnnpipe.io.match import check_start
 from rnnpipe.io.network import Network, read_network
@@ -44,6 +46,7 @@ from rnnpipe.training.objective import advantage, entropy_loss, policy_loss, ret
 from rnnpipe.training.policy_gradient import PolicyGradient
 from rnnpipe.training.rules import modules_of
 from rnnpipe.training.settings import PolicyGradientSettings
+from tests.synthetic import write_evaluation
 
 ROOT = Path(__file__).parents[1]
 CPU, F64 = torch.device("cpu"), torch.float64
@@ -655,3 +658,28 @@ def test_stages_map_and_evaluate_a_spiking_policy(trained: Path, tmp_path: Path,
         time, trial = file["spikes/time"][:], file["spikes/trial"][:]
         ends = (table["n_steps"].to_numpy() - 1) * 50.0
         assert (time > 0).all() and (time <= ends[trial]).all() and len(file["units/tau"]) == 16
+
+
+def test_figure_shows_both_networks(tmp_path: Path) -> None:
+    """A spiking network that answers left throughout, and not at all on some trials, beside an ideal observer."""
+    module = figure_module("fig_rl_to_spiking")
+
+    def worse(table: dict[str, Any]) -> None:
+        table["choice"][:] = 1
+        table["decision"][:] = True
+        silent = np.arange(len(table["choice"])) % 4 == 0
+        table["choice"][silent], table["decision"][silent] = 0, False
+
+    rate = write_evaluation(tmp_path / "rate.h5", activity=False)
+    write_evaluation(tmp_path / "spiking.h5", activity=False, change=worse)
+    with h5py.File(tmp_path / "spiking.h5", "a") as file:
+        file.attrs["scaling_factor"] = 45.0
+    table = module.data({name: [tmp_path / f"{name}.h5"] for name in ("rate", "spiking")}, module.Options())
+    right = {name: of(table, f"A {name}", "right choices").set_index("x")["y"] for name in ("rate", "spiking")}
+    strong = rate[(rate["coherence"] == 51.2) & (rate["side"] > 0) & rate["decision"]]
+    assert right["rate"][51.2] == pytest.approx((strong["choice"] == 2).mean()) and right["rate"][51.2] > 0.9
+    assert (right["spiking"] == 0).all()
+    decisions = of(table, "B spiking", "decisions")
+    assert decisions["y"].mean() == pytest.approx(0.75, abs=0.01) and set(decisions["label"]) == {"spiking, factor 45"}
+    assert set(of(table, "B rate", "decisions")["label"]) == {"rate"}
+    assert len(module.draw(table).axes) == 2

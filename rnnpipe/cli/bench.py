@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from rnnpipe.bench.bptt import measure_bptt
 from rnnpipe.bench.environments import measure_environments
 from rnnpipe.bench.experiments import measure_criterion, measure_experiments
 from rnnpipe.bench.lif import measure_lif
@@ -23,7 +24,9 @@ from rnnpipe.bench.training import measure_evaluation, measure_training
 from rnnpipe.config import read_study
 from rnnpipe.files import whole
 
-PARTS = ("training", "evaluation", "environments", "startup", "experiments", "criterion", "spiking", "mapping")
+PARTS = (
+    "training", "evaluation", "environments", "startup", "experiments", "criterion", "supervised", "spiking", "mapping"
+)  # fmt: skip
 
 
 @click.command()
@@ -56,6 +59,8 @@ def command(only: tuple[str, ...], thread_counts: str, repetitions: int, config:
             yield from measure_environments()
         if "startup" in wanted:
             yield from measure_startup()
+        if "supervised" in wanted:
+            yield from measure_bptt(threads, repetitions)
         if "mapping" in wanted:
             yield from measure_mapping(threads)
         if "spiking" in wanted:
