@@ -322,13 +322,17 @@ def test_the_command_trains_on_the_device(
 
     monkeypatch.setattr(run_bptt, "choose_device", choose)
     monkeypatch.setattr(run_bptt, "TorchEnsemble", disguised)
-    assert main([*train(tmp_path), "--device=auto"]) == 0
-    assert asked == ["auto"]
+    assert main([*train(tmp_path), "--device=cuda"]) == 0
+    assert asked == ["cuda"]
     for seed in (1, 2):
         stored = read_rate_network(tmp_path / f"seed{seed}.pth")
         assert stored.score["n_trials_trained"] == 120 and stored.network.w_in.dtype == np.float32
         assert (tmp_path / f"seed{seed}.mat").exists()
-    fails([*train(tmp_path), "--learning.learning_rate=1e38"], capfd, "NaN or infinite", "seed 1")
+    fails([*train(tmp_path), "--device=cuda", "--learning.learning_rate=1e38"], capfd, "NaN or infinite", "seed 1")
+    monkeypatch.undo()
+    (tmp_path / "seed1.pth").unlink()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert main([*train(tmp_path, seeds=(1,)), "--device=auto"]) == 0, "on the CPU, unless a device is asked for"
 
 
 # -- the command ---------------------------------------------------------------------------------------------
@@ -452,8 +456,8 @@ def test_mistakes_are_one_sentence(
     fails([*train(tmp_path), "--network.kind=gated"], capfd, "kind")
     fails([*train(tmp_path), "--learning.max_updates=3"], capfd, "max_updates")
     fails([*train(tmp_path), "--network.tau_max=10"], capfd, "tau_max")
-    if not torch.cuda.is_available():
-        fails([*train(tmp_path), "--device=cuda"], capfd, "CUDA")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    fails([*train(tmp_path), "--device=cuda"], capfd, "CUDA")
     fails([*train(tmp_path), "--learning.learning_rate=1e38"], capfd, "NaN or infinite", "seed", "learning_rate")
     assert not list(tmp_path.glob("*.pth"))
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 from rnnpipe.bench.lif import measure_lif
 from rnnpipe.errors import SettingsError
-from rnnpipe.networks import lif, lif_kernels, lif_reference
+from rnnpipe.networks import lif, lif_reference, random_kernels
 from rnnpipe.networks.lif import Given, Record, Rows
 from rnnpipe.networks.lif_settings import LifSettings
 from rnnpipe.networks.rate_network import RateNetwork
@@ -379,23 +379,23 @@ def xoshiro(state: list[int]) -> int:
 
 
 def test_generators_are_the_published_ones() -> None:
-    numbers = [int(lif_kernels._mixed(np.uint64(1234567), k)) for k in range(1, 4)]
+    numbers = [int(random_kernels.mixed(np.uint64(1234567), k)) for k in range(1, 4)]
     assert numbers == [6457827717110365317, 3203168211198807973, 9817491932198370423]
     state = [1, 2, 3, 4]
     assert [xoshiro(state) for _ in range(4)] == [641, 1573767, 3222811527, 3517856514]
-    lanes, words = np.empty((4, lif_kernels.LANES), np.uint32), np.empty((2, lif_kernels.LANES), np.uint32)
-    lif_kernels.start_lanes(np.uint64(9), lanes)
+    lanes, words = np.empty((4, random_kernels.LANES), np.uint32), np.empty((2, random_kernels.LANES), np.uint32)
+    random_kernels.start_lanes(np.uint64(9), lanes)
     states = [[int(word) for word in lane] for lane in lanes.T]
     for _ in range(3):
-        lif_kernels._words(lanes, words)
+        random_kernels._words(lanes, words)
         for word in words:
             np.testing.assert_array_equal(word, [xoshiro(state) for state in states])
 
 
 def normals(seed: int, n: int, dtype: str = "float32") -> np.ndarray:
-    lanes, out = np.empty((4, lif_kernels.LANES), np.uint32), np.empty(n, dtype)
-    lif_kernels.start_lanes(np.uint64(seed), lanes)
-    lif_kernels.normal(lanes, out)
+    lanes, out = np.empty((4, random_kernels.LANES), np.uint32), np.empty(n, dtype)
+    random_kernels.start_lanes(np.uint64(seed), lanes)
+    random_kernels.normal(lanes, out)
     return out
 
 
@@ -422,9 +422,9 @@ def test_normal_numbers_are_normal() -> None:
 
 def test_transform_of_the_most_extreme_words() -> None:
     """Radii of the smallest and the largest word, and angles at quarter turns; none is NaN."""
-    lanes = np.zeros((4, lif_kernels.LANES), np.uint32)  # a generator at zero yields zeros
+    lanes = np.zeros((4, random_kernels.LANES), np.uint32)  # a generator at zero yields zeros
     out = np.empty(256, np.float32)
-    lif_kernels.normal(lanes, out)
+    random_kernels.normal(lanes, out)
     assert out[0] == pytest.approx(np.sqrt(-2 * np.log(0.5 * 2.0**-32)), rel=1e-5) and out[128] == 0
     z = normals(1, 2**22)
     assert np.isfinite(z).all()

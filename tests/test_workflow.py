@@ -272,7 +272,10 @@ def test_touching_every_file_of_the_package_reruns_nothing(tree: Path) -> None:
 
 def test_targets_by_name(tree: Path) -> None:
     forced = ("--forceall",)
-    assert planned(tree, "all_networks", *forced) == TRAIN_A | TRAIN_B
+    assert planned(tree, "all_networks", *forced) == TRAIN_A | TRAIN_B | TRAIN_S | {
+        "Training s_12, seeds 0-1",
+        "Training s_12, seeds 2-2",
+    }
     assert planned(tree, "claims", *forced) == EVERYTHING - DRAW_A - DRAW_B - DRAW_BEHAVIOUR - TRAIN_B - {
         "Sampling data set activity of motion",
         "Evaluating a, seed 1, on activity",
@@ -366,14 +369,17 @@ def rules() -> dict[str, str]:
 
 def test_every_rule_is_complete() -> None:
     found = rules()
-    assert set(found) == {"dataset", "train", "evaluate", "fixed_points", "figures", "claims", "bench"}
+    stages = {"dataset", "train", "spiking", "evaluate", "fixed_points", "figures", "claims", "bench"}
+    variants = {"train_several": "train", "evaluate_spiking": "evaluate"}
+    assert set(found) == stages | set(variants)
     for name, body in found.items():
         for part in ("output", "log", "benchmark", "message", "conda", "threads", "resources", "params", "shell"):
             assert re.search(rf"^    {part}:", body, re.M), f"{name} has no {part}:"
         for part in ("run", "script", "retries"):
             assert not re.search(rf"^    {part}:", body, re.M), f"{name} has {part}:"
-        assert f'code("{name}"' in body, f"{name} does not depend on its code"
-        assert f'"exec python -m rnnpipe {name} ' in body, "without exec a stage is killed before it can save"
+        stage = variants.get(name, name)
+        assert f'code("{stage}"' in body, f"{name} does not depend on its code"
+        assert f'"exec python -m rnnpipe {stage} ' in body, "without exec a stage is killed before it can save"
         assert "mem_mb=" in body and "runtime=" in body
 
 

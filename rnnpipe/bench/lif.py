@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnpipe.bench.measure import Measurement, seconds
-from rnnpipe.networks import lif, lif_kernels, lif_reference
+from rnnpipe.networks import lif, lif_kernels, lif_reference, random_kernels
 from rnnpipe.networks.lif_settings import LifSettings
 from rnnpipe.networks.rate_network import RateNetwork
 
@@ -65,7 +65,7 @@ def trials(n: int) -> lif.Rows:
 @numba.njit(nogil=True, cache=True)
 def _normal(times: int, lanes: Any, numbers: Any) -> None:
     for _ in range(times):
-        lif_kernels.normal(lanes, numbers)
+        random_kernels.normal(lanes, numbers)
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"contract"})
@@ -84,8 +84,8 @@ def unavoidable(n_units: int, repetitions: int) -> tuple[float, float]:
         Time of a normal number; and of a pass over the state, which is three variables that change (voltage, current,
         rate), each from two arrays that are read.
     """
-    lanes = np.empty((4, lif_kernels.LANES), np.uint32)
-    lif_kernels.start_lanes(np.uint64(0), lanes)
+    lanes = np.empty((4, random_kernels.LANES), np.uint32)
+    random_kernels.start_lanes(np.uint64(0), lanes)
     numbers = np.empty(lif_kernels.BUFFER, np.float32)
     fills = 500
     normal = seconds(partial(_normal, fills, lanes, numbers), repetitions) / (fills * len(numbers))

@@ -40,6 +40,8 @@ SCHEMA = {
     "firing_rate": Field(("network", "condition", "unit"), "f", "mean firing rate on held-out trials", "Hz"),
 }
 
+_ARRAYS = ("factors", "accuracy", "tau", "unit_type", "condition_accuracy", "firing_rate")
+
 
 @dataclass(frozen=True)
 class Spiking:
@@ -82,13 +84,13 @@ class Spiking:
 def read_spiking(path: str | Path) -> Spiking:
     """Read a file of stage `spiking`."""
     with read(path, KIND, SCHEMA) as file:
+        arrays = {name: file[name][:] for name in _ARRAYS}
         return Spiking(
-            Path(path),
-            pd.DataFrame({name: column[:] for name, column in file["networks"].items()}),
-            *(file[name][:] for name in ("factors", "accuracy", "tau", "unit_type")),
-            pd.DataFrame({name: load(column) for name, column in file["conditions"].items()}),
-            *(file[name][:] for name in ("condition_accuracy", "firing_rate")),
-            attributes(file),
+            path=Path(path),
+            networks=pd.DataFrame({name: column[:] for name, column in file["networks"].items()}),
+            conditions=pd.DataFrame({name: load(column) for name, column in file["conditions"].items()}),
+            attributes=attributes(file),
+            **arrays,
         )
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from rnnpipe.errors import SettingsError
 from rnnpipe.networks import lif_kernels as kernels
+from rnnpipe.networks import random_kernels
 from rnnpipe.networks.engines import thread_pool
 from rnnpipe.networks.lif_reference import recurrent_weights, step_at, steps_per_column, stimulated_units
 from rnnpipe.networks.lif_settings import LifSettings
@@ -164,7 +165,7 @@ def draws(seed: int, n_units: int, n_steps: int, settings: LifSettings) -> Draws
     n, ahead, buffer = len(v), max(1, kernels.BUFFER // len(v)), kernels.buffer(v)
     noise = np.empty((n_steps, n))
     for first in range(0, n_steps, ahead):
-        kernels.normal(lanes, buffer)
+        random_kernels.normal(lanes, buffer)
         rows = buffer[: ahead * n].reshape(ahead, n)
         noise[first : first + ahead] = rows[: n_steps - first]
     return Draws(v[:n_units], noise[:, :n_units], _coins(seed, n_steps))
@@ -381,10 +382,10 @@ def _prepare(network: RateNetwork, settings: LifSettings, dtype: np.dtype[Any]) 
 
 def _start(seed: int, n_units: int, settings: LifSettings, dtype: np.dtype[Any]) -> tuple[Array, Array]:
     """Generators of a seed, and voltages at the start, padded."""
-    lanes = np.empty((4, kernels.LANES), np.uint32)
-    kernels.start_lanes(np.uint64(seed), lanes)
+    lanes = np.empty((4, random_kernels.LANES), np.uint32)
+    random_kernels.start_lanes(np.uint64(seed), lanes)
     v = np.empty(-(-n_units // WIDTH) * WIDTH)
-    kernels.uniform(lanes, v)
+    random_kernels.uniform(lanes, v)
     return lanes, (settings.v_init_low + (settings.v_init_high - settings.v_init_low) * v).astype(dtype)
 
 

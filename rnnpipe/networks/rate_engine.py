@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rnnpipe.errors import TrainingError
 from rnnpipe.networks import rate_kernels as kernels
-from rnnpipe.networks.lif_kernels import LANES, normal, start_lanes
+from rnnpipe.networks.random_kernels import LANES, normal, start_lanes
 from rnnpipe.networks.rate_network import RateNetwork, activate, time_constants
 from rnnpipe.networks.rate_products import lay_out, padded
 from rnnpipe.trials import Trials

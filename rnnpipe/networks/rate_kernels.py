@@ -22,7 +22,7 @@ from numba import types
 from numba.extending import overload
 
 from rnnpipe.networks.kernels import _sigmoid
-from rnnpipe.networks.lif_kernels import normal
+from rnnpipe.networks.random_kernels import normal
 from rnnpipe.networks.rate_products import multiply, transpose
 
 _OPTIONS: dict[str, Any] = {
@@ -285,7 +285,7 @@ def outputs(  # type: ignore[no-untyped-def]
 
     Args:
         inputs: (n_steps, n_trials, n_inputs).
-        lanes: Generators of normal numbers, see `lif_kernels`; they are moved on.
+        lanes: Generators of normal numbers, see `random_kernels`; they are moved on.
         sigma, sigma_init: SD of the noise and of the initial states.
         n_units: Number of units.
         layout, full, dense, alpha, b_rec, w_in_t, w_out, b_out, kind: See `simulate`.

@@ -37,7 +37,8 @@ def train(job: Job) -> None:
         )
     if job.initial is not None:
         raise SettingsError("--initial is for policy-gradient trainings; rule bptt starts from new weights.")
-    where = choose_device(job.device)
+    # a device pays for many networks alone: by itself, each operation on it waits longer than it computes
+    where = choose_device("cpu" if job.device == "auto" else job.device)
     keep_freed_memory()
     hold_libraries()
     place = job.checkpoint or _beside(job)
