@@ -2,7 +2,7 @@
 
 `LANES` generators xoshiro128++ side by side (Blackman & Vigna 2021), started from one seed by SplitMix64; pairs of
 their words become pairs of normal numbers by the Box-Muller transform in float32, which reaches 6.6
-standard deviations. Everything is a loop that the compiler vectorises: a normal number takes less than half a nanosecond.
+standard deviations. Everything is a loop that the compiler vectorises: a normal number takes half a nanosecond.
 """
 
 from __future__ import annotations
