@@ -257,7 +257,7 @@ def test_training_that_starts_from_another_reruns_with_it(tree: Path) -> None:
 
 
 def test_the_name_of_a_source_is_a_target(tree: Path) -> None:
-    assert planned(tree, "mini", "--forceall") == EVERYTHING
+    assert planned(tree, "mini", "--forceall") == EVERYTHING | TRAIN_S | TRAIN_S_12, "networks without a figure, too"
 
 
 def test_device_and_threads_rerun_nothing(tree: Path) -> None:
@@ -272,10 +272,7 @@ def test_touching_every_file_of_the_package_reruns_nothing(tree: Path) -> None:
 
 def test_targets_by_name(tree: Path) -> None:
     forced = ("--forceall",)
-    assert planned(tree, "all_networks", *forced) == TRAIN_A | TRAIN_B | TRAIN_S | {
-        "Training s_12, seeds 0-1",
-        "Training s_12, seeds 2-2",
-    }
+    assert planned(tree, "all_networks", *forced) == TRAIN_A | TRAIN_B | TRAIN_S | TRAIN_S_12
     assert planned(tree, "claims", *forced) == EVERYTHING - DRAW_A - DRAW_B - DRAW_BEHAVIOUR - TRAIN_B - {
         "Sampling data set activity of motion",
         "Evaluating a, seed 1, on activity",
@@ -426,6 +423,7 @@ SPIKES = [f"results/spiking/s_8/lif/seeds{batch}.h5" for batch in ("0-1", "2-2")
 ON_TRIALS = ["results/evaluate/s_8/seed2.trials.h5", "results/evaluate/s_8/lif/seed2.trials.h5"]
 SAMPLE_GO = {"Sampling data set trials of go"}
 TRAIN_S = {"Training s_8, seeds 0-1", "Training s_8, seeds 2-2"}
+TRAIN_S_12 = {"Training s_12, seeds 0-1", "Training s_12, seeds 2-2"}
 MAP_S = {f"Mapping s_8, seeds {batch}, to spikes (lif)" for batch in ("0-1", "2-2")}
 EVALUATE_S = {"Evaluating s_8, seed 2, on trials"}
 EVALUATE_SPIKES = {"Evaluating s_8, seed 2, with spikes (lif) on trials"}
