@@ -143,6 +143,16 @@ def test_the_factor_of_another_file(trained: Path, tmp_path: Path) -> None:
     assert (mapped.networks["rate_hz"] < before.networks["rate_hz"]).all(), "a longer refractory period"
 
 
+def test_heldout_trials_are_the_same_with_and_without_a_search(trained: Path, tmp_path: Path) -> None:
+    """The factor of another file, all else equal, must give that file's held-out numbers again."""
+    words = [*SEARCH, f"--factor_of={trained}/spiking.h5"]
+    assert run("spiking", f"--network={trained}/nets", *words, f"--out={tmp_path}/s.h5") == 0
+    again, before = read_spiking(tmp_path / "s.h5"), read_spiking(trained / "spiking.h5")
+    for name in ("heldout_accuracy", "rate_accuracy", "rate_hz"):
+        assert again.networks[name].tolist() == before.networks[name].tolist(), name
+    np.testing.assert_array_equal(again.firing_rate, before.firing_rate)
+
+
 def test_an_interrupted_run_goes_on(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -129,8 +130,6 @@ def _task(networks: Sequence[StoredRateNetwork], given: Task | None) -> Task:
 
 
 def _digest(one: StoredRateNetwork) -> str:
-    import hashlib
-
     return hashlib.sha256(one.path.read_bytes()).hexdigest()
 
 

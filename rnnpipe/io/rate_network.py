@@ -22,7 +22,7 @@ from rnnpipe.io.network import KIND as POLICY
 from rnnpipe.io.network import SCHEMA_VERSION, kind_of, read_network, read_tensors, write_tensors
 from rnnpipe.networks.rate_network import RateNetwork
 from rnnpipe.networks.rate_parameters import as_network
-from rnnpipe.networks.rate_settings import RATE, RateSettings
+from rnnpipe.networks.rate_settings import RateSettings
 from rnnpipe.settings import parse
 from rnnpipe.tasks import task_names, trial_task_class
 from rnnpipe.tasks._base import Task
@@ -151,8 +151,3 @@ def _of_mat(path: Path, file: Any, task: Task | None) -> StoredRateNetwork:
         task = parse(trial_task_class(file.network.task), {"dt": file.network.dt}, str(path))
     defaults = RateSettings()
     return StoredRateNetwork(path, file.network, {}, task, score, defaults.sigma_rec, defaults.sigma_init)
-
-
-def is_rate_kind(settings: Mapping[str, Any]) -> bool:
-    """Whether settings of a network are those of a rate network."""
-    return settings.get("kind") == RATE

@@ -83,7 +83,7 @@ def map_network(
         `accuracy` (n_factors,), `factor`, `best` (its accuracy in the search), `heldout`, `rate`, `condition_accuracy`
         (n_conditions,), `firing_rate` (n_conditions, n_units).
     """
-    trials_seed, rows_seed, noise_seed = np.random.SeedSequence([search.seed, key]).spawn(3)
+    trials_seed, rows_seed, noise_seed, heldout_seed = np.random.SeedSequence([search.seed, key]).spawn(4)
     rng = np.random.default_rng(trials_seed)
     row_seeds = rows_seed.generate_state(len(search.factors) * search.n_trials + search.n_heldout, np.uint64)
     accuracy = np.full(len(search.factors), np.nan)
@@ -98,7 +98,8 @@ def map_network(
         best = float(accuracy.max())
     else:
         best = np.nan
-    heldout = task.sample(rng, search.n_heldout)
+    # a stream of their own: the same trials whether there was a search or not, and none of those of a search
+    heldout = task.sample(np.random.default_rng(heldout_seed), search.n_heldout)
     factors = np.full(search.n_heldout, factor)
     outcome = spiking_trials(task, network, heldout, factors, row_seeds[-search.n_heldout :], lif, threads, progress)
     generator = torch.Generator().manual_seed(int(noise_seed.generate_state(1, np.uint64)[0] >> np.uint64(1)))
