@@ -34,6 +34,7 @@ from rnnpipe.networks.settings import GatedSettings, check_inputs
 from rnnpipe.settings import canonical, parse, suggest
 from rnnpipe.tasks import task_class
 from rnnpipe.tasks._analog import AnalogTask
+from rnnpipe.tasks._base import Task
 from rnnpipe.tasks._environment import AnyTask, EnvironmentTask
 from rnnpipe.training.rules import modules_of, selectors
 from rnnpipe.yaml_file import read_yaml
@@ -473,6 +474,11 @@ def _check_references(study: Study, key: tuple[str, ...], where: str) -> None:
             raise SettingsError(
                 f"{where}: task {experiment.task} has no target for an output, which rule bptt learns from; take a task"
                 " that has (go_nogo, xor, context_integration) or rule: policy_gradient."
+            )
+        if not experiment.supervised and isinstance(task, Task) and not task.chooses:
+            raise SettingsError(
+                f"{where}: task {experiment.task} has continuous outputs and nothing to choose, which reward could teach;"
+                " take a task that has or a supervised rule."
             )
         network = getattr(experiment, "network", None)
         try:

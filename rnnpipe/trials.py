@@ -10,7 +10,7 @@ Axes are (time, trial, unit). Step t is the time t * dt (ms) from the start of t
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,13 @@ class Trials:
     """Half-open [onset, offset) of each period in steps, (n_trials, 2) each."""
     conditions: dict[str, NDArray[Any]]
     """Drawn variables of each trial, (n_trials,) each; durations in ms."""
+    target: NDArray[np.float32] | None = field(default=None, kw_only=True)
+    """What continuous outputs should be at each step, (n_steps, n_trials, n_outputs), of tasks that have such outputs.
+
+    `target[t]` is compared with the output of the state x[t], which has seen inputs up to `inputs[t - 1]`.
+    """
+    mask: NDArray[np.float32] | None = field(default=None, kw_only=True)
+    """Weight of each step in the loss of these outputs, (n_steps, n_trials): 1 where it counts, 0 where it does not."""
 
     @property
     def n_steps(self) -> int:
@@ -99,13 +106,10 @@ class Trials:
         return np.where(self.phase == DECISION, answer, FIXATE).astype(np.int8)
 
     @property
-    def target(self) -> NDArray[np.float32]:
-        """One-hot ground truth for supervised learning, (n_steps, n_trials, n_actions)."""
-        return np.eye(self.n_actions, dtype=np.float32)[self.ground_truth]
-
-    @property
     def loss_mask(self) -> NDArray[np.bool_]:
-        """Steps that count in a supervised loss: up to the end of the decision period, (n_steps, n_trials)."""
+        """Steps that count in a supervised loss, (n_steps, n_trials): of `mask`, or to the end of the decision period."""
+        if self.mask is not None:
+            return self.mask > 0
         return np.arange(self.n_steps)[:, None] < self.periods["decision"][:, 1]
 
     def __getitem__(self, index: Any) -> Trials:
@@ -124,4 +128,6 @@ class Trials:
             correct=self.correct[index],
             periods=rows(self.periods),
             conditions=rows(self.conditions),
+            target=None if self.target is None else self.target[:, index],
+            mask=None if self.mask is None else self.mask[:, index],
         )

@@ -13,11 +13,11 @@ import gymnasium
 
 from rnnpipe.environments.single import TrialEnv
 from rnnpipe.environments.vector import TrialVectorEnv
-from rnnpipe.tasks import task_names, trial_task_class
+from rnnpipe.tasks import choice_task_names, trial_task_class
 
 __all__ = ["IDS", "TrialEnv", "TrialVectorEnv"]
 
-IDS = {f"rnnpipe/{trial_task_class(name).environment}-v0": name for name in task_names()}
+IDS = {f"rnnpipe/{trial_task_class(name).environment}-v0": name for name in choice_task_names()}
 """Registered id of each task."""
 
 for _id, _task in IDS.items():

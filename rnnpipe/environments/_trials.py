@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import parse, suggest
-from rnnpipe.tasks import trial_task_class
+from rnnpipe.tasks import choice_task_names, trial_task_class
 from rnnpipe.tasks._base import Task
 from rnnpipe.trials import DECISION, FIXATE
 
@@ -41,9 +41,15 @@ def make_face(task: str, mode: str, session_trials: int, settings: Mapping[str, 
     """Check the arguments of an environment.
 
     Raises:
-        SettingsError: An unknown task or mode, or a setting that the task does not have or cannot take.
+        SettingsError: An unknown task or mode, a task without choices, or a setting that the task does not have or
+            cannot take.
     """
     the_task = parse(trial_task_class(task), settings, f"environment of task {task}")
+    if not the_task.chooses:
+        raise SettingsError(
+            f"task {task} has continuous outputs and nothing to choose, so that it is no environment; take one of"
+            f" {', '.join(choice_task_names())}."
+        )
     if mode not in MODES:
         raise SettingsError(f"environment of task {task}: unknown mode {mode!r} ({suggest(str(mode), MODES)}).")
     if session_trials < 1:

@@ -21,10 +21,13 @@ SCHEMA = {
     "choices": Field(("phase", "trial", "action"), "b", "whether an action counts as a decision"),
     "correct": Field(("trial", "action"), "i", "1 correct choice, 0 wrong choice, -1 no choice"),
     "discount": Field(("time",), "f", "factor on the reward of each step"),
+    "target": Field(("time", "trial", "output"), "f", "what continuous outputs should be at each step", required=False),
+    "mask": Field(("time", "trial"), "f", "weight of each step in the loss of these outputs", required=False),
     "conditions/*": Field(("trial",), "fiubO", "drawn variable; durations in ms"),
     "periods/*": Field(("trial", "edge"), "i", "onset and offset of the period", "steps"),
 }
 _FIELDS = ("inputs", "phase", "rewards", "stops", "choices", "correct", "discount")
+_OPTIONAL = ("target", "mask")
 
 
 def write_trials(
@@ -40,6 +43,7 @@ def write_trials(
         start = 0
         for batch in batches:
             arrays: dict[str, Any] = {name: getattr(batch, name) for name in _FIELDS}
+            arrays |= {name: getattr(batch, name) for name in _OPTIONAL if getattr(batch, name) is not None}
             arrays |= {f"conditions/{k}": v for k, v in batch.conditions.items()}
             arrays |= {f"periods/{k}": v for k, v in batch.periods.items()}
             stop = start + batch.n_trials
@@ -75,6 +79,7 @@ class TrialsFile:
             task=self.attributes["task"],
             dt=float(self.attributes["dt"]),
             **{name: part(name) for name in _FIELDS},
+            **{name: part(name) for name in _OPTIONAL if name in file},
             conditions={k: part(f"conditions/{k}") for k in file["conditions"]},
             periods={k: part(f"periods/{k}") for k in file["periods"]},
         )

@@ -28,6 +28,11 @@ def environment_task_names() -> list[str]:
     return [name for name, is_environment in _files().items() if is_environment]
 
 
+def choice_task_names() -> list[str]:
+    """Names of the trial-structured tasks in which there is something to choose: those that are environments, too."""
+    return [name for name in task_names() if trial_task_class(name).chooses]
+
+
 @cache
 def _files() -> dict[str, bool]:
     """Name of every task and whether it is an environment, told by what its file imports."""

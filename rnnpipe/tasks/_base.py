@@ -21,7 +21,7 @@ Bounds = Mapping[str, tuple[ArrayLike, ArrayLike]]
 class Task(Settings):
     """A behavioural task: its fields are its settings (times in ms), its class attributes name its channels.
 
-    A subclass gives `variables` (what is drawn, in order), `bounds` (its periods in ms, among them "decision"),
+    A subclass gives `variables` (what is drawn, in order), `bounds` (its periods in ms, "decision" if it `chooses`),
     `observe` (its inputs) and `judge` (rewards and correctness of the choices); `sample` does the rest. Outside
     the decision period waiting (action 0) earns nothing and any other action ends the trial with `reward_abort`;
     the last step ends the trial with `reward_timeout` whatever the action, unless waiting until then is an answer of
@@ -41,6 +41,8 @@ class Task(Settings):
     """Period whose onset reaction times are measured from."""
     environment: ClassVar[str]
     """Name under which it is a gymnasium environment: `rnnpipe/<name>-v0`."""
+    chooses: ClassVar[bool] = True
+    """Whether there is something to choose: without, the task has no environment and nothing to learn by reward."""
     withholds: ClassVar[bool] = False
     """Whether waiting to the last step is an answer, too: the correct one on some trials, wrong on the others."""
     random_rewards: ClassVar[bool] = False
@@ -181,7 +183,9 @@ class Task(Settings):
         inputs = np.zeros((n_steps, n_trials, len(self.input_names)), dtype=np.float32)
         self.observe(inputs, drawn, during, rng)
 
-        phase = np.where(during["decision"], DECISION, OUTSIDE).astype(np.uint8)
+        phase = np.full((n_steps, n_trials), OUTSIDE, np.uint8)
+        if self.chooses:
+            phase[during["decision"]] = DECISION
         if self.abort_on_last_step:
             phase[-1] = TIMEOUT
         table = (len(PHASES), n_trials, n_actions)

@@ -26,6 +26,7 @@ from rnnpipe.networks.parameters import Parameters, effective, initial_value, ma
 from rnnpipe.networks.penalties import weights_slope
 from rnnpipe.networks.policy_kind import policy_kind
 from rnnpipe.networks.settings import GatedSettings, Penalty, ValueSettings
+from rnnpipe.tasks._base import Task
 from rnnpipe.tasks._environment import AnyTask
 from rnnpipe.training.adam import Adam
 from rnnpipe.training.objective import advantage, returns, risk_sensitive
@@ -63,6 +64,11 @@ class PolicyGradient:
         threads: int = 1,
         initial: Network | None = None,
     ) -> None:
+        if isinstance(task, Task) and not task.chooses:
+            raise SettingsError(
+                f"task {task.name} has continuous outputs and nothing to choose, which rule policy_gradient learns; take a"
+                " supervised rule or a task with choices."
+            )
         self.task, self.learning, self.device = task, learning, device
         n_actions = len(task.action_names)
         self.trials_per_update = learning.trials_per_update or task.trials_per_update
