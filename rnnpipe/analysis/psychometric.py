@@ -107,7 +107,7 @@ def fit_least_squares(
         level: Confidence level.
         names: What the two choices are called, the counted one last.
     """
-    x, k, n, problem = _usable(x, n_right, n, names)
+    x, k, n, problem = usable(x, n_right, n, names)
     if problem:
         return Fit("least squares", problem=problem)
     try:
@@ -152,7 +152,7 @@ def fit_likelihood(
     Arguments as in `fit_least_squares`. Counts that a step explains without error have no finite maximum and give
     no fit. A bound beyond a thousand times the estimate is reported as 0 or infinity.
     """
-    x, k, n, problem = _usable(x, n_right, n, names)
+    x, k, n, problem = usable(x, n_right, n, names)
     if problem:
         return Fit("likelihood", problem=problem)
     centre, scale = x.mean(), x.std()
@@ -216,7 +216,7 @@ def _step(names: tuple[str, str]) -> str:
     return f"choices jump from all {names[0]} to all {names[1]}; the levels do not resolve a width"
 
 
-def _usable(
+def usable(
     x: ArrayLike, n_right: ArrayLike, n: ArrayLike, names: tuple[str, str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], str]:
     """Levels that have choices, and what keeps them from being fitted, if anything."""
