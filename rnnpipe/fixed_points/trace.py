@@ -1,0 +1,159 @@
+"""Following a valley of slow states: predictor, corrector in a hyperplane across it, adaptive steps, corners, closure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from rnnpipe.fixed_points.flow import Flow
+from rnnpipe.fixed_points.response import Array
+from rnnpipe.fixed_points.valley import along_floor, onto_floor, slowness, stretch
+from rnnpipe.settings import Settings, setting
+
+End = Literal["closed", "speed", "rate", "corner", "limit"]
+"""Why a trace stopped: it came back to its start; the speed or the rate along it became too large; the valley turned
+too sharply; there were too many steps."""
+
+SHORTEST = 1e-8
+"""Shortest step, relative to the size of the start: how exactly ends and corners are located."""
+
+
+class ManifoldSettings(Settings):
+    """How a line or ring of slow states is traced."""
+
+    n_points: int = setting(200, "points of the result, at equal distances along it", gt=3)
+    q_max: float = setting(
+        1e-3, "largest q = |v|^2 / 2 of a state on it, with v the change of state in a time constant", gt=0
+    )
+    rate_max: float = setting(
+        0.5, "largest |dv/ds| along it, and of the slow eigenvalue at its start, per time constant", gt=0
+    )
+    longest_step: float = setting(
+        0.05, "longest step of the trace, relative to the norm of the start (to 1, if that is 0)", gt=0, le=1
+    )
+    turn: float = setting(12.0, "largest turn in a step", "degrees", gt=0, lt=90)
+    max_steps: int = setting(2000, "steps of the trace in a direction, at most", gt=0)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A valley followed in one direction."""
+
+    states: Array
+    """From the start on; if closed, the last is the first, (n, n_units)."""
+    tangents: Array
+    """Unit vectors along it, (n, n_units)."""
+    end: End
+    """Why it stopped."""
+    gap: float
+    """Distance between the start and the trace where it came back, NaN if it did not."""
+
+
+def follow(flow: Flow, start: Array, tangent: Array, settings: ManifoldSettings) -> Trace:
+    """Follow the valley from a slow state in the direction of `tangent`, (n_units,) each."""
+    size = float(np.linalg.norm(start)) or 1.0
+    longest, shortest = settings.longest_step * size, SHORTEST * size
+    walk = _Walk(flow, settings)
+    states, tangents = [start], [tangent]
+    step, length, away = longest / 4, 0.0, 0.0
+    end: End = "limit"
+    gap = np.nan
+    while len(states) <= settings.max_steps:
+        x, t = states[-1], tangents[-1]
+        why = walk.forward(x, t, step)
+        if why is not None:
+            if step > shortest:
+                step /= 2
+                continue
+            if not (flow.phi.kinks and walk.round_corner(x, t, 1e3 * shortest, longest)):
+                end = why
+                break
+        y, direction, turned = walk.state, walk.tangent, walk.turned
+        length += float(np.linalg.norm(y - x))
+        away = max(away, float(np.linalg.norm(y - start)))
+        distance = _distance(start, x, y)
+        if length > 4 * longest and distance <= min(0.01 * length, away / 4) and direction @ tangents[0] > 0:
+            states.append(start)
+            tangents.append(tangent)
+            end, gap = "closed", distance
+            break
+        states.append(y)
+        tangents.append(direction)
+        step = min(longest, step * (2.0 if turned < settings.turn / 3 else 1.2))
+    return Trace(np.array(states), np.array(tangents), end, gap)
+
+
+class _Walk:
+    """Single steps along a valley; `state`, `tangent` and `turned` (degrees) are of the last one that was possible."""
+
+    def __init__(self, flow: Flow, settings: ManifoldSettings) -> None:
+        self.flow, self.settings = flow, settings
+        self.state = self.tangent = np.empty(0)
+        self.turned = 0.0
+
+    def forward(self, x: Array, t: Array, step: float) -> End | None:
+        """One step from x along t; the reason why there is none."""
+        return self._step(x, t, step, t)
+
+    def _step(self, x: Array, direction: Array, step: float, before: Array) -> End | None:
+        y, q = onto_floor(self.flow, (x + step * direction)[None], direction[None])
+        if q[0] > self.settings.q_max:
+            return "speed"
+        secant = (y - x) / np.linalg.norm(y - x, axis=1, keepdims=True)
+        tangent = along_floor(self.flow, y, secant)
+        if stretch(self.flow, y, tangent)[0] > self.settings.rate_max:
+            return "rate"
+        turned = max(_angle(secant[0], direction), _angle(tangent[0], secant[0]))
+        if turned > self.settings.turn:
+            return "corner"
+        self.state, self.tangent, self.turned = y[0], tangent[0], max(turned, _angle(tangent[0], before))
+        return None
+
+    def round_corner(self, x: Array, t: Array, shortest: float, longest: float) -> bool:
+        """Whether the valley goes on from x in a direction that is not that of t: where units reach their kinks.
+
+        The directions of least change on the far side of the kink are tried, the slowest step is taken, and never one
+        that leads back.
+        """
+        radius = shortest
+        while radius <= longest:
+            axes = np.linalg.svd(self.flow.stability_matrix(np.stack([x, x + radius * t])))[2][:, -3:].reshape(-1, len(x))
+            best, found = np.inf, None
+            for direction in np.concatenate([axes, -axes]):
+                if direction @ t < -0.5 or self._step(x, direction, radius, direction) is not None:
+                    continue
+                q = float(slowness(self.flow, self.state))
+                if q < best:
+                    best, found = q, (self.state, self.tangent)
+            if found is not None:
+                (self.state, self.tangent), self.turned = found, 0.0
+                return True
+            radius *= 4
+        return False
+
+
+def _angle(a: Array, b: Array) -> float:
+    """Between unit vectors, degrees; exact for small ones."""
+    return float(np.degrees(2 * np.arcsin(min(1.0, np.linalg.norm(a - b) / 2))))
+
+
+def _distance(point: Array, a: Array, b: Array) -> float:
+    """Of a point from the piece of a straight line between a and b, infinite if it is beyond its ends."""
+    along = float((point - a) @ (b - a) / max((b - a) @ (b - a), 1e-300))
+    return float(np.linalg.norm(point - a - along * (b - a))) if 0 <= along <= 1 else np.inf
+
+
+def at_equal_distances(trace: Trace, n: int) -> tuple[Array, Array, Array]:
+    """Points on the polygon through a trace, (n, n_units), unit vectors along it there, and their distances along it.
+
+    A closed one is not repeated at its end.
+    """
+    along = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(trace.states, axis=0), axis=1))])
+    wanted = np.linspace(0, along[-1], n, endpoint=trace.end != "closed")
+    k = np.clip(np.searchsorted(along, wanted, side="right") - 1, 0, len(along) - 2)
+    part = ((wanted - along[k]) / np.maximum(along[k + 1] - along[k], 1e-300))[:, None]
+    states = (1 - part) * trace.states[k] + part * trace.states[k + 1]
+    tangents = (1 - part) * trace.tangents[k] + part * trace.tangents[k + 1]
+    return states, tangents / np.linalg.norm(tangents, axis=1, keepdims=True), wanted
