@@ -59,6 +59,8 @@ SCHEMA = {
         ("time", "trial", "input"), "f", "what an environment showed; drives the state of its step", required=False
     ),
     "activity/output": Field(("time", "trial", "output"), "f", "continuous output", required=False),
+    "activity/target": Field(("time", "trial", "output"), "f", "what the output should be", required=False),
+    "activity/loss_mask": Field(("time", "trial"), "f", "weight of each step in the loss", required=False),
     "activity/mask": Field(("time", "trial"), "b", "whether the trial was still going on", required=False),
 }
 
