@@ -477,7 +477,7 @@ def _check_references(study: Study, key: tuple[str, ...], where: str) -> None:
             )
         if not experiment.supervised and isinstance(task, Task) and not task.chooses:
             raise SettingsError(
-                f"{where}: task {experiment.task} has continuous outputs and nothing to choose, which reward could teach;"
+                f"{where}: task {experiment.task} has continuous outputs and nothing to choose that reward could teach;"
                 " take a task that has or a supervised rule."
             )
         network = getattr(experiment, "network", None)

@@ -107,7 +107,7 @@ class Trials:
 
     @property
     def loss_mask(self) -> NDArray[np.bool_]:
-        """Steps that count in a supervised loss, (n_steps, n_trials): of `mask`, or to the end of the decision period."""
+        """Steps that count in a supervised loss, (n_steps, n_trials): by `mask`, or to the end of the decision."""
         if self.mask is not None:
             return self.mask > 0
         return np.arange(self.n_steps)[:, None] < self.periods["decision"][:, 1]

@@ -20,6 +20,15 @@ def check_percentages(coherences: list[float]) -> list[float]:
     return coherences
 
 
+def check_signed(coherences: list[float]) -> list[float]:
+    """Validator of a list of signed coherences."""
+    if not all(-1 <= c <= 1 for c in coherences):
+        raise ValueError("every coherence must be between -1 and 1")
+    if len(set(coherences)) < len(coherences):
+        raise ValueError("a coherence is given twice; give each once")
+    return coherences
+
+
 class Motion(Discrimination):
     """Fixation cue and two channels of noisy evidence; choose the side of the stronger one.
 

@@ -11,6 +11,7 @@ from pydantic import field_validator
 from rnnpipe.settings import setting
 from rnnpipe.tasks._base import Bounds, Conditions
 from rnnpipe.tasks._draws import Choice, Draw
+from rnnpipe.tasks._motion import check_signed
 from rnnpipe.tasks._regression import CategoricalTask, During
 from rnnpipe.trials import Trials
 
@@ -59,14 +60,7 @@ class Cddm(CategoricalTask):
     outputs: Literal[1, 2] = setting(2, "two outputs, right and left, or one, the sign")
     zero_target: float = setting(0.0, "target of two outputs at zero coherence", ge=0, lt=1)
 
-    @field_validator("coherences")
-    @classmethod
-    def _coherences_are_possible(cls, coherences: list[float]) -> list[float]:
-        if not all(-1 <= c <= 1 for c in coherences):
-            raise ValueError("every coherence must be between -1 and 1")
-        if len(set(coherences)) < len(coherences):
-            raise ValueError("a coherence is given twice; give each once")
-        return coherences
+    _signed = field_validator("coherences")(check_signed)
 
     @property
     def output_names(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -141,7 +135,9 @@ class Cddm(CategoricalTask):
             for mark, c in (("", 0.0), ("+", nudge), ("-", -nudge)):
                 found[f"{feature}{mark}"] = np.concatenate([context, self.sensory(**{feature: c, other: 0.0})])
         for k, feature in enumerate(("motion", "colour")):
-            found[f"{feature} context only"] = np.concatenate([np.eye(2)[k], np.zeros(len(self.input_names) - 2)])
+            alone = np.concatenate([np.eye(2)[k], np.zeros(len(self.input_names) - 2)])
+            if not np.array_equal(alone, found[feature]):  # signed inputs are neutral where there are none
+                found[f"{feature} context only"] = alone
         return found
 
     def own_scores(self, output: NDArray[np.floating[Any]], trials: Trials) -> dict[str, float]:

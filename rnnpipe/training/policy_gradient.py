@@ -66,7 +66,7 @@ class PolicyGradient:
     ) -> None:
         if isinstance(task, Task) and not task.chooses:
             raise SettingsError(
-                f"task {task.name} has continuous outputs and nothing to choose, which rule policy_gradient learns; take a"
+                f"task {task.name} has continuous outputs and nothing to choose that reward could teach; take a"
                 " supervised rule or a task with choices."
             )
         self.task, self.learning, self.device = task, learning, device
