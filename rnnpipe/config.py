@@ -27,7 +27,7 @@ from rnnpipe.config_entries import (
     experiment_model,
 )
 from rnnpipe.dataset import check_conditions
-from rnnpipe.declared import figure_modules, figure_settings, quantities
+from rnnpipe.declared import figure_modules, figure_settings, optional_needs, quantities
 from rnnpipe.errors import SettingsError
 from rnnpipe.networks.rate_settings import RateSettings
 from rnnpipe.networks.settings import GatedSettings, check_inputs
@@ -36,7 +36,8 @@ from rnnpipe.tasks import task_class
 from rnnpipe.tasks._analog import AnalogTask
 from rnnpipe.tasks._base import Task
 from rnnpipe.tasks._environment import AnyTask, EnvironmentTask
-from rnnpipe.training.rules import modules_of, selectors
+from rnnpipe.tasks._regression import RegressionTask
+from rnnpipe.training.rules import BPTT, REGRESSION, modules_of, rule_of, selectors
 from rnnpipe.yaml_file import read_yaml
 
 HISTORY, FIXED_POINTS, NETWORK = "history", "fixed_points", "network"
@@ -245,7 +246,17 @@ class Study:
         """Everything that is asked for by the name of a source: its networks, figures and the claims."""
         names = self.sources[source]
         networks = [path for path in self.networks() if path.split("/")[2] in names["experiments"]]
-        return [*networks, *(f"results/figures/{name}.pdf" for name in names["figures"])]
+        drawn = [f"results/figures/{name}.pdf" for name in names["figures"]]
+        return [
+            *networks,
+            *drawn,
+            *(f"results/figures/{name}.gif" for name in names["figures"] if name in self.animated),
+        ]
+
+    @property
+    def animated(self) -> list[str]:
+        """Names of the figures that are animated, too."""
+        return [name for name, figure in self.figures.items() if figure.animate]
 
     def evaluation_dataset(self, experiment: str, name: str) -> str:
         """File of the data set that an experiment is evaluated on."""
@@ -470,10 +481,16 @@ def _check_references(study: Study, key: tuple[str, ...], where: str) -> None:
         _check_seeds(where, experiment.seeds, None)
         _check_initial(study, where, name)
         task = study.tasks[experiment.task]
-        if experiment.supervised and not isinstance(task, AnalogTask):
+        rule = rule_of(experiment.given)
+        if rule == BPTT and not isinstance(task, AnalogTask):
             raise SettingsError(
                 f"{where}: task {experiment.task} has no target for an output, which rule bptt learns from; take a task"
                 " that has (go_nogo, xor, context_integration) or rule: policy_gradient."
+            )
+        if rule == REGRESSION and not isinstance(task, RegressionTask):
+            raise SettingsError(
+                f"{where}: task {experiment.task} has no target in time, which rule regression learns from; take a"
+                " task that has (flip_flop, cddm, ...) or another rule."
             )
         if not experiment.supervised and isinstance(task, Task) and not task.chooses:
             raise SettingsError(
@@ -495,9 +512,10 @@ def _check_references(study: Study, key: tuple[str, ...], where: str) -> None:
         _expect(where, "module", figure.module, modules)
         read = [name for names in figure.read.values() for name in names]
         _check_needs(study, where, figure.experiments, read)
-        needed = list(modules[figure.module])
-        if sorted(figure.read) != sorted(needed):
-            raise SettingsError(f"{where}: needs = {sorted(figure.read)}, but {figure.module} is drawn from {needed}.")
+        needed, more = list(modules[figure.module]), list(optional_needs().get(figure.module, {}))
+        if not set(needed) <= set(figure.read) <= {*needed, *more}:
+            words = f"{needed}, and from {more} if given" if more else f"{needed}"
+            raise SettingsError(f"{where}: needs = {sorted(figure.read)}, but {figure.module} is drawn from {words}.")
         if figure.seeds is not None:
             shown = study.experiments_of(figure.experiments)
             trained = {seed for name in shown for seed in study.experiments[name].seeds}

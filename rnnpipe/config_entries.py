@@ -12,12 +12,14 @@ from pydantic import field_validator
 from rnnpipe.analysis.fixed_points_settings import FixedPointSettings
 from rnnpipe.dataset import DatasetSettings
 from rnnpipe.mapping.settings import SearchSettings
+from rnnpipe.networks.ctrnn_settings import CtrnnSettings
 from rnnpipe.networks.lif_settings import LifSettings
 from rnnpipe.networks.rate_settings import RateSettings
 from rnnpipe.networks.settings import GatedSettings, ValueSettings
 from rnnpipe.settings import Settings, setting
 from rnnpipe.training.bptt_settings import BpttSettings
-from rnnpipe.training.rules import BPTT, groups_of, rule_of
+from rnnpipe.training.regression_settings import RegressionSettings
+from rnnpipe.training.rules import POLICY_GRADIENT, groups_of, rule_of
 from rnnpipe.training.settings import PolicyGradientSettings
 
 DEFAULT_SCALE = "default"
@@ -73,7 +75,7 @@ class AnyExperiment(Settings):
     @property
     def supervised(self) -> bool:
         """Whether several of its networks are trained by one job, into one folder."""
-        return rule_of(self._named()) == BPTT
+        return rule_of(self._named()) != POLICY_GRADIENT
 
     @property
     def batches(self) -> dict[str, list[int]]:
@@ -114,11 +116,21 @@ class SupervisedExperiment(AnyExperiment):
     initial: ClassVar[None] = None
 
 
+class RegressionExperiment(SupervisedExperiment):
+    """A continuous-time network that learns to follow a target in time."""
+
+    network: CtrnnSettings = setting(CtrnnSettings(), "network")  # type: ignore[assignment]
+    learning: RegressionSettings = setting(..., "learner; `rule: regression`")  # type: ignore[assignment]
+    seeds_per_job: int = setting(10, "networks that one job trains", gt=0)
+
+
 def experiment_model(values: Mapping[str, Any]) -> type[AnyExperiment]:
     """The kind of experiment that an entry describes."""
     groups = groups_of(values)
     if groups["learning"] is BpttSettings:
         return SupervisedExperiment
+    if groups["learning"] is RegressionSettings:
+        return RegressionExperiment
     return RatePolicyExperiment if groups["network"] is RateSettings else Experiment
 
 
@@ -166,6 +178,7 @@ class Figure(Settings):
         min_length=1,
     )
     settings: dict[str, Any] = setting({}, "settings of the figure")
+    animate: bool = setting(False, "whether one turn of its 3-D axes is made, too, as a GIF")
 
     @property
     def experiments(self) -> list[str]:

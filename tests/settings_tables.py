@@ -14,16 +14,22 @@ HEADING = "## Settings\n"
 def tables() -> str:
     from rnnpipe.analysis.fixed_points_settings import FixedPointSettings
     from rnnpipe.mapping.settings import SearchSettings
+    from rnnpipe.networks.ctrnn_settings import CtrnnSettings
     from rnnpipe.networks.lif_settings import LifSettings
     from rnnpipe.networks.rate_settings import RateSettings
     from rnnpipe.networks.settings import GatedSettings, ValueSettings
     from rnnpipe.tasks import environment_task_names, task_class, task_names
     from rnnpipe.training.bptt_settings import BpttSettings
+    from rnnpipe.training.regression_settings import RegressionSettings
     from rnnpipe.training.settings import PolicyGradientSettings
 
     groups = {f"Task `{name}`": task_class(name) for name in task_names() + environment_task_names()}
     groups |= {"`network`": GatedSettings, "`value_network`": ValueSettings, "`learning`": PolicyGradientSettings}
     groups |= {"`network` with `kind: rate`": RateSettings, "`learning` with `rule: bptt`": BpttSettings}
+    groups |= {
+        "`network` with `kind: ctrnn`": CtrnnSettings,
+        "`learning` with `rule: regression`": RegressionSettings,
+    }
     groups |= {"`lif`": LifSettings, "`search`": SearchSettings, "`fixed_points`": FixedPointSettings}
     lines = []
     for title, model in groups.items():

@@ -11,6 +11,8 @@ from rnnpipe.cli._options import TASK, stage
 from rnnpipe.errors import SettingsError
 from rnnpipe.evaluation.run_analog import analog_run
 from rnnpipe.evaluation.run_policy import policy_run
+from rnnpipe.evaluation.run_regression import regression_run
+from rnnpipe.io.ctrnn import KIND as CTRNN
 from rnnpipe.io.evaluation import write_evaluation
 from rnnpipe.io.network import kind_of
 from rnnpipe.io.rate_network import KIND as RATE_NETWORK
@@ -31,6 +33,9 @@ from rnnpipe.provenance import provenance
 @click.option("--dataset", type=click.Path(path_type=Path), required=True, help="trials to run it on (.h5)")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="evaluation to write (.h5)")
 @click.option("--record_activity", is_flag=True, help="also record rates, outputs or values and actions of every step")
+@click.option(
+    "--noise_free", is_flag=True, help="without the noise of units, inputs and outputs (continuous-time networks)"
+)
 @click.option(
     "--spiking",
     type=click.Path(path_type=Path),
@@ -56,6 +61,7 @@ def command(
     dataset: Path,
     out: Path,
     record_activity: bool,
+    noise_free: bool,
     spiking: Path | None,
     scaling_factor: float | None,
     seed: int,
@@ -64,12 +70,20 @@ def command(
 ) -> None:
     """Run a trained network on a dataset, with noise (and drawn actions), and write what it did.
 
+    A continuous-time network has outputs that are compared with their target, and answers where its task has them.
     A rate network is run as it is, or as the spiking network that it is mapped to: give --spiking or --scaling_factor.
     """
     keep_freed_memory()
     if scaling_factor is not None and scaling_factor <= 0:
         raise SettingsError(f"--scaling_factor {scaling_factor:g}: it divides the weights and must be above 0.")
-    if network_path.suffix == ".mat" or kind_of(network_path) == RATE_NETWORK:
+    kind = kind_of(network_path) if network_path.suffix != ".mat" else RATE_NETWORK
+    if kind == CTRNN:
+        if spiking is not None or scaling_factor is not None:
+            raise SettingsError(f"{network_path}: is a continuous-time network; only rate networks run with spikes.")
+        started = regression_run(network_path, dataset, seed, not noise_free, record_activity, threads)
+    elif noise_free:
+        raise SettingsError(f"--noise_free: {network_path} is no continuous-time network, which alone can do so.")
+    elif kind == RATE_NETWORK:
         started = analog_run(
             network_path,
             dataset,

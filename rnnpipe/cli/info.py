@@ -72,9 +72,11 @@ def _hdf5(path: Path) -> list[str]:
 
 
 def _network(path: Path) -> list[str]:
-    from rnnpipe.io.network import KIND, read_network  # imports torch
+    from rnnpipe.io.network import KIND, kind_of, read_network  # imports torch
     from rnnpipe.networks.parameters import masked
 
+    if kind_of(path) == "ctrnn":
+        return _ctrnn(path)
     network = read_network(path)
     lines = [f"kind: {KIND}", f"task: {network.task.name}", f"dt: {network.task.dt:g} ms", f"seed: {network.seed}"]
     rows = [("parameter", "shape", "type", "entries", "root mean square")]
@@ -86,6 +88,29 @@ def _network(path: Path) -> list[str]:
     lines += _columns(rows)
     lines += _tree("score", network.score)
     return lines + _tree("settings", network.settings) + _tree("provenance", network.provenance)
+
+
+def _ctrnn(path: Path) -> list[str]:
+    from rnnpipe.io.ctrnn import KIND, read_ctrnn
+    from rnnpipe.networks.ctrnn import ARRAYS
+
+    stored = read_ctrnn(path)
+    network, task = stored.network, stored.task
+    lines = [f"kind: {KIND}", f"task: {task.name}", f"dt: {task.dt:g} ms", f"seed: {stored.seed}"]
+    inhibitory = int((stored.constraints.sign_rec < 0).sum())
+    lines.append(
+        f"network: {network.n_units} units"
+        + (f" ({inhibitory} inhibitory)" if inhibitory else "")
+        + f", {network.n_inputs} inputs, {network.n_outputs} outputs, form {network.form}, {network.activation.name}"
+    )
+    rows = [("array", "shape", "type", "entries", "root mean square")]
+    for name in ARRAYS:
+        array = getattr(network, name)
+        rms = f"{float((array.astype(float) ** 2).mean() ** 0.5):.4g}"
+        shape = " x ".join(map(str, array.shape))
+        rows.append((name, shape, str(array.dtype), f"{int((array != 0).sum())} non-zero", rms))
+    lines += _columns(rows) + _tree("score", stored.score)
+    return lines + _tree("settings", stored.settings) + _tree("provenance", stored.provenance)
 
 
 def _mat(path: Path) -> list[str]:

@@ -22,7 +22,8 @@ from rnnpipe.training.rules import groups_of, modules_of, rule_of
     type=click.IntRange(0),
     required=True,
     multiple=True,
-    help="seed of weights, trials, noise and actions; rule bptt trains several networks at once: repeat it for each",
+    help="seed of weights, trials, noise and actions; rules bptt and regression train several networks at once: repeat"
+    " it for each",
 )
 @click.option(
     "--network",
@@ -71,9 +72,9 @@ def command(
     device: str,
     threads: int,
 ) -> None:
-    """Train networks on a task, by policy gradient or, with --learning.rule bptt, supervised.
+    """Train networks on a task, by policy gradient or, with --learning.rule bptt or regression, supervised.
 
-    `rnnpipe train --learning.rule bptt --help` lists the settings of that rule.
+    `rnnpipe train --learning.rule regression --help` lists the settings of that rule.
     """
     plain = {name: group.model_dump(mode="json") for name, group in settings.items()}
     plain["task"] = {"name": settings["task"].name, **plain["task"]}

@@ -35,6 +35,12 @@ SCHEMA = {
     "trials/*_off": Field(("trial",), "f", "end of a period", "ms", required=False),
     "trials/highest": Field(("trial",), "f", "largest output in the window that counts", required=False),
     "trials/lowest": Field(("trial",), "f", "smallest output in the window that counts", required=False),
+    "trials/mse": Field(
+        ("trial",), "f", "mean squared error of the outputs where the loss counts; NaN if it never does", required=False
+    ),
+    "trials/r2": Field(
+        ("trial",), "f", "1 - mse / variance of the target there; NaN if it is constant", required=False
+    ),
     "trials/rate_hz": Field(("trial",), "f", "mean firing rate of all units", "Hz", required=False),
     "spikes/trial": Field(("spike",), "i", "trial of each spike", required=False),
     "spikes/time": Field(("spike",), "f", "time of each spike from trial start", "ms", required=False),
@@ -47,6 +53,12 @@ SCHEMA = {
     "activity/time": Field(("time",), "f", "time from trial start", "ms", required=False),
     "activity/policy_rates": Field(
         ("time", "trial", "unit"), "f", "firing rates of the (policy) network", required=False
+    ),
+    "activity/states": Field(
+        ("time", "trial", "unit"),
+        "f",
+        "states x of a continuous-time network where they are not the rates",
+        required=False,
     ),
     "activity/value_rates": Field(
         ("time", "trial", "value_unit"), "f", "firing rates of the value network", required=False

@@ -89,3 +89,59 @@ def read_bptt_history(path: str | Path) -> pd.DataFrame:
         table = pd.DataFrame({name: column[:] for name, column in file["evaluations"].items()})
         table.attrs = attributes(file)
     return table
+
+
+REGRESSION_KIND = "regression_history"
+_EVALUATION, _ITERATION = ("evaluation",), ("iteration",)
+REGRESSION_SCHEMA = {
+    "evaluations/iteration": Field(_EVALUATION, "i", "updates made before this evaluation", "updates"),
+    "evaluations/n_trials": Field(_EVALUATION, "i", "training trials seen before this evaluation", "trials"),
+    "evaluations/mse": Field(
+        _EVALUATION,
+        "f",
+        "squared error where the loss counts, held-out trials, without noise: chooses the best network",
+    ),
+    "evaluations/loss": Field(_EVALUATION, "f", "that error plus the weighted penalties"),
+    "evaluations/penalty_*": Field(_EVALUATION, "f", "penalty, not weighted, held-out trials", required=False),
+    "evaluations/training_loss": Field(
+        _EVALUATION, "f", "mean loss of the updates since the evaluation before, with noise; NaN at first"
+    ),
+    "evaluations/training_mse": Field(_EVALUATION, "f", "mean squared error of these updates; NaN at first"),
+    "evaluations/gradient_norm": Field(
+        _EVALUATION, "f", "mean norm of the gradient of these updates, before it is clipped; NaN at first"
+    ),
+    "evaluations/learning_rate": Field(_EVALUATION, "f", "learning rate of the next update"),
+    "evaluations/spectral_radius": Field(_EVALUATION, "f", "largest |eigenvalue| of the recurrent weights"),
+    "evaluations/largest_state": Field(_EVALUATION, "f", "largest |state| of a unit, held-out trials, without noise"),
+    "evaluations/n_rollbacks": Field(_EVALUATION, "i", "times that the network had diverged and was taken back"),
+    "evaluations/new_best": Field(_EVALUATION, "b", "whether this network became the best so far"),
+    "evaluations/criterion": Field(_EVALUATION, "b", "whether the error was down to the tolerance"),
+    "evaluations/*": Field(_EVALUATION, "fiub", "further score of the task, held-out trials, without noise"),
+    "losses": Field(_ITERATION, "f", "loss of each update, with noise and penalties; infinite or NaN if it diverged"),
+    "errors": Field(_ITERATION, "f", "squared error of each update where the loss counts, with noise"),
+}
+
+
+def write_regression_history(
+    path: str | Path,
+    rows: list[dict[str, Any]],
+    losses: list[float],
+    errors: list[float],
+    settings: Mapping[str, Any],
+    provenance: Mapping[str, str],
+    **attrs: Any,
+) -> None:
+    """Write the evaluations of a training, one column a measure, and loss and error of every update."""
+    with create(path, REGRESSION_KIND, settings, provenance, **attrs) as file:
+        for name in rows[0]:
+            put(file, f"evaluations/{name}", REGRESSION_SCHEMA, np.asarray([row[name] for row in rows]))
+        put(file, "losses", REGRESSION_SCHEMA, np.asarray(losses, np.float64))
+        put(file, "errors", REGRESSION_SCHEMA, np.asarray(errors, np.float64))
+
+
+def read_regression_history(path: str | Path) -> pd.DataFrame:
+    """One row an evaluation; `.attrs` holds the file's attributes (seed, reached_criterion, settings, ...)."""
+    with read(path, REGRESSION_KIND, REGRESSION_SCHEMA) as file:
+        table = pd.DataFrame({name: column[:] for name, column in file["evaluations"].items()})
+        table.attrs = attributes(file)
+    return table

@@ -12,15 +12,17 @@ from typing import Any
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import Settings, suggest
 
-POLICY_GRADIENT, BPTT = "policy_gradient", "bptt"
+POLICY_GRADIENT, BPTT, REGRESSION = "policy_gradient", "bptt", "regression"
 
 _RATE = "rnnpipe.networks.rate_settings:RateSettings"
+_CTRNN = "rnnpipe.networks.ctrnn_settings:CtrnnSettings"
 _GATED = "rnnpipe.networks.settings:GatedSettings"
 _VALUE = "rnnpipe.networks.settings:ValueSettings"
 
 _LEARNING = {
     POLICY_GRADIENT: "rnnpipe.training.settings:PolicyGradientSettings",
     BPTT: "rnnpipe.training.bptt_settings:BpttSettings",
+    REGRESSION: "rnnpipe.training.regression_settings:RegressionSettings",
 }
 
 
@@ -39,9 +41,7 @@ def rule_of(given: Mapping[str, Any]) -> str:
 
 def is_rate(given: Mapping[str, Any]) -> bool:
     """Whether the network that groups of settings ask for is a rate network."""
-    network = given.get("network") or {}
-    kind = network.get("kind") if isinstance(network, Mapping) else None
-    return kind == "rate" or (kind is None and rule_of(given) == BPTT)
+    return _kind(given) == "rate" or (_kind(given) is None and rule_of(given) == BPTT)
 
 
 def groups_of(given: Mapping[str, Any]) -> dict[str, type[Settings]]:
@@ -51,12 +51,15 @@ def groups_of(given: Mapping[str, Any]) -> dict[str, type[Settings]]:
         SettingsError: No such rule, or a network that the rule cannot train.
     """
     rule = rule_of(given)
-    rate = is_rate(given)
+    rate, continuous = is_rate(given), _kind(given) == "ctrnn"
     if rule == BPTT and not rate:
+        raise SettingsError(f"network: kind = {_kind(given)!r}: rule bptt trains rate networks; set kind: rate.")
+    if continuous != (rule == REGRESSION) and _kind(given) is not None:
         raise SettingsError(
-            f"network: kind = {given['network']['kind']!r}: rule bptt trains rate networks; set kind: rate."
+            f"network: kind = {_kind(given)!r}: rule regression trains continuous-time networks, and these learn by it"
+            " only; set kind: ctrnn and learning.rule: regression, or neither."
         )
-    names = {"network": _RATE if rate else _GATED}
+    names = {"network": _CTRNN if rule == REGRESSION else _RATE if rate else _GATED}
     if rule == POLICY_GRADIENT:
         names["value_network"] = _VALUE
     names["learning"] = _LEARNING[rule]
@@ -79,6 +82,12 @@ def modules_of(given: Mapping[str, Any]) -> tuple[str, ...]:
     if rule_of(given) == POLICY_GRADIENT:
         names.add(f"rnnpipe.networks.{'rate' if is_rate(given) else 'gated'}_policy")
     return tuple(sorted(name.removeprefix("rnnpipe.") for name in names))
+
+
+def _kind(given: Mapping[str, Any]) -> Any:
+    """Kind of network that is named, or None."""
+    network = given.get("network") or {}
+    return network.get("kind") if isinstance(network, Mapping) else None
 
 
 def _class(name: str) -> type[Settings]:
