@@ -12,12 +12,15 @@ from rnnpipe.fixed_points.response import Array
 from rnnpipe.fixed_points.valley import along_floor, onto_floor, slowness, stretch
 from rnnpipe.settings import Settings, setting
 
-End = Literal["closed", "speed", "rate", "corner", "limit"]
+End = Literal["closed", "speed", "rate", "corner", "limit", "given"]
 """Why a trace stopped: it came back to its start; the speed or the rate along it became too large; the valley turned
-too sharply; there were too many steps."""
+too sharply; there were too many steps; or the points of the curve were given."""
 
 SHORTEST = 1e-8
 """Shortest step, relative to the size of the start: how exactly ends and corners are located."""
+
+PATIENCE = 200
+"""A trace ends if its last steps, as many as this, are not as long together as one may be."""
 
 
 class ManifoldSettings(Settings):
@@ -59,17 +62,22 @@ def follow(flow: Flow, start: Array, tangent: Array, settings: ManifoldSettings)
     states, tangents = [start], [tangent]
     step, length, away = longest / 4, 0.0, 0.0
     end: End = "limit"
+    reason: End | None = None
     gap = np.nan
     while len(states) <= settings.max_steps:
         x, t = states[-1], tangents[-1]
         why = walk.forward(x, t, step)
         if why is not None:
+            # what makes the steps short is why the valley ends; the shortest ones seem to turn by round-off
+            reason = why if reason is None or why != "corner" else reason
             if step > shortest:
                 step /= 2
                 continue
             if not (flow.phi.kinks and walk.round_corner(x, t, 1e3 * shortest, longest)):
-                end = why
+                end = reason
                 break
+        if step > 1e-3 * longest:
+            reason = None
         y, direction, turned = walk.state, walk.tangent, walk.turned
         length += float(np.linalg.norm(y - x))
         away = max(away, float(np.linalg.norm(y - start)))
@@ -77,12 +85,29 @@ def follow(flow: Flow, start: Array, tangent: Array, settings: ManifoldSettings)
         if length > 4 * longest and distance <= min(0.01 * length, away / 4) and direction @ tangents[0] > 0:
             states.append(start)
             tangents.append(tangent)
-            end, gap = "closed", distance
+            end, gap = "closed", walk.missed(start, x, y)
             break
         states.append(y)
         tangents.append(direction)
+        if len(states) > PATIENCE and np.linalg.norm(np.diff(states[-PATIENCE:], axis=0), axis=1).sum() < longest:
+            end = "corner"
+            break
         step = min(longest, step * (2.0 if turned < settings.turn / 3 else 1.2))
     return Trace(np.array(states), np.array(tangents), end, gap)
+
+
+def beside_kinks(flow: Flow, start: Array, settings: ManifoldSettings) -> tuple[Array, Array] | None:
+    """A slow state near a fixed point that lies in a small cell between kinks, and the direction of the valley there.
+
+    In the cell itself the network may be fast in all directions although it is slow on both sides of it. None if there
+    is no valley beside it.
+    """
+    size = float(np.linalg.norm(start)) or 1.0
+    walk = _Walk(flow, settings)
+    if not flow.phi.kinks:
+        return None
+    found = walk.round_corner(start, np.zeros_like(start), 1e3 * SHORTEST * size, settings.longest_step * size)
+    return (walk.state, walk.tangent) if found else None
 
 
 class _Walk:
@@ -111,27 +136,43 @@ class _Walk:
         self.state, self.tangent, self.turned = y[0], tangent[0], max(turned, _angle(tangent[0], before))
         return None
 
+    def missed(self, start: Array, x: Array, y: Array) -> float:
+        """How far the valley between x and y is from the start, which is beside the straight line between them."""
+        normal = (y - x) / np.linalg.norm(y - x)
+        beside = x + ((start - x) @ normal) * normal
+        return float(np.linalg.norm(onto_floor(self.flow, beside[None], normal[None])[0][0] - start))
+
     def round_corner(self, x: Array, t: Array, shortest: float, longest: float) -> bool:
         """Whether the valley goes on from x in a direction that is not that of t: where units reach their kinks.
 
-        The directions of least change on the far side of the kink are tried, the slowest step is taken, and never one
-        that leads back.
+        The directions of least change here and beyond the kink are tried at growing distances, until one leads to a
+        slow state from which a second step of that length is possible and does not lead back. Of several the slowest
+        is taken. (In the small cell between the kinks of two units the network need not be slow.)
         """
         radius = shortest
         while radius <= longest:
-            axes = np.linalg.svd(self.flow.stability_matrix(np.stack([x, x + radius * t])))[2][:, -3:].reshape(-1, len(x))
+            around = np.stack([x, x + radius * t])
+            axes = np.linalg.svd(self.flow.stability_matrix(around))[2][:, -3:].reshape(-1, len(x))
             best, found = np.inf, None
             for direction in np.concatenate([axes, -axes]):
                 if direction @ t < -0.5 or self._step(x, direction, radius, direction) is not None:
                     continue
-                q = float(slowness(self.flow, self.state))
-                if q < best:
-                    best, found = q, (self.state, self.tangent)
+                y, tangent = self.state, self.tangent
+                q = float(slowness(self.flow, y))
+                if q < best and self._step(y, tangent, radius, tangent) is None and self._leaves(x, t, radius):
+                    best, found = q, (y, tangent)
             if found is not None:
                 (self.state, self.tangent), self.turned = found, 0.0
                 return True
-            radius *= 4
+            radius *= 2
         return False
+
+    def _leaves(self, x: Array, t: Array, radius: float) -> bool:
+        """Whether the last step is further from x than one of them, and not where the trace came from."""
+        offset = self.state - x
+        return bool(np.linalg.norm(offset) > radius and np.linalg.norm(offset + (offset @ -t) * t) > 0.1 * radius) or (
+            float(offset @ t) > radius
+        )
 
 
 def _angle(a: Array, b: Array) -> float:
