@@ -76,7 +76,8 @@ def test_gradients_equal_autograd(kind: dict[str, Any]) -> None:
     network = a_network(**kind)
     batch, noise = a_batch(network), some_noise(network, 9, 4)
     mse, x, expected = by_autograd(network, batch, noise, 0.7)
-    found = CtrnnEngine(network).update(arrays(network), *batch, 0, rate_penalty=0.7, noise=noise)
+    inputs, target, mask = batch
+    found = CtrnnEngine(network).update(arrays(network), inputs, target, mask, 0, rate_penalty=0.7, noise=noise)
     np.testing.assert_allclose(found.mse, mse, rtol=1e-12)
     np.testing.assert_allclose(found.largest_state, np.abs(x).max(), rtol=1e-12)
     for name in ARRAYS:
