@@ -8,7 +8,7 @@ with c the input and bias. Solvers work on it. *States* y are the network's own 
 the currents h in the current form, related to a fixed point by x = phi(h) and h = s^-1(W x + c) (s^-1 is the identity
 without saturation, see `response`). The network's own flow is
 
-.. math:: \tau_i \dot y_i = f_i(y), \quad f = -y - \gamma y^3 + \phi(W y + c) \text{ or } -y - \gamma y^3 + W \phi(y) + c
+.. math:: \tau_i \dot y_i = f_i(y), \; f = -y - \gamma y^3 + \phi(W y + c) \text{ or } -y - \gamma y^3 + W \phi(y) + c
 
 and stability is that of diag(time_unit / tau_i) df/dy, in units of 1 / `time_unit` (the time constant where units share
 it, else the mean), or of the Euler map y + dt / tau f. In both forms the output is W_out x + b_out.
