@@ -19,7 +19,7 @@ from rnnpipe.networks.engine_torch import TorchEngine
 from rnnpipe.networks.parameters import GATE_BIAS, Parameters, effective, initial_policy, initial_value, own
 from rnnpipe.networks.penalties import weights_slope
 from rnnpipe.networks.settings import NO_PENALTY, GatedSettings, ValueSettings
-from rnnpipe.tasks import task_class, task_names
+from rnnpipe.tasks import choice_task_names, task_class, trial_task_class
 from rnnpipe.training import reference
 from rnnpipe.training.objective import advantage, policy_loss, returns, risk_sensitive, value_loss
 
@@ -85,12 +85,13 @@ def run(
 
 @functools.cache
 def with_reference(task: str, kind: str, policy_kind: str, credit: str):
-    case = a_case(task, 4, kind, policy_kind=policy_kind, dt=40.0)
+    dt = 40.0 if trial_task_class(task).model_fields["dt"].default > 1 else 10.0  # periods of 10 ms and more
+    case = a_case(task, 4, kind, policy_kind=policy_kind, dt=dt)
     return case, reference.gradients(case[1], case[2], case[0], *case[3:], ALPHA, credit)  # type: ignore[arg-type]
 
 
 CASES = [
-    *((t, "gated", "gated", "immediate") for t in task_names()),
+    *((t, "gated", "gated", "immediate") for t in choice_task_names()),
     *(("rdm_fixed", *kinds, "return") for kinds in (("gated", "gated"), ("linear", "simple"))),
     *(("rdm_fixed", *kinds, "immediate") for kinds in (("linear", "gated"), ("simple", "gated"), ("simple", "simple"))),
 ]

@@ -18,10 +18,10 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from rnnpipe.environments import IDS, TrialEnv, TrialVectorEnv
 from rnnpipe.errors import SettingsError
-from rnnpipe.tasks import task_names, trial_task_class
+from rnnpipe.tasks import choice_task_names, task_names, trial_task_class
 
 all_ids = pytest.mark.parametrize("id", sorted(IDS))
-all_tasks = pytest.mark.parametrize("task", task_names())
+all_tasks = pytest.mark.parametrize("task", choice_task_names())
 SHORT: dict[str, dict[str, float]] = {
     "rdm_fixed": {"fixation": 100.0, "stimulus_max": 200.0},
     "rdm_rt": {"fixation": 100.0, "stimulus": 200.0},
@@ -37,6 +37,15 @@ SHORT: dict[str, dict[str, float]] = {
     "go_nogo": {"fixation": 100.0, "stimulus": 100.0, "tmax": 600.0},
     "xor": {"fixation": 100.0, "stimulus": 100.0},
     "context_integration": {"fixation": 100.0, "stimulus": 100.0},
+    "cddm": {"fixation": 100.0, "viewing": 100.0},
+    "cddm_signed": {"fixation": 100.0, "viewing": 100.0},
+    "dmts": {"dt": 5.0},
+    "graded_go_nogo": {"dt": 5.0},
+    "static_xor": {"dt": 5.0},
+    "half_adder": {"dt": 10.0},
+    "memory_dm": {"dt": 5.0},
+    "delay_dm": {"dt": 5.0},
+    "block_dm": {"dt": 5.0},
 }  # fmt: skip
 """Settings under which trials are short."""
 
@@ -80,15 +89,24 @@ def test_gymnasium_checker(id: str, seed: int) -> None:
 
 @all_ids
 def test_registered_with_settings(id: str) -> None:
-    env = gymnasium.make(id, dt=20.0)
-    assert isinstance(env.unwrapped, TrialEnv) and env.unwrapped.task.dt == 20
+    dt = 2 * trial_task_class(IDS[id])().dt
+    env = gymnasium.make(id, dt=dt)
+    assert isinstance(env.unwrapped, TrialEnv) and env.unwrapped.task.dt == dt
     assert env.unwrapped.task.name == IDS[id]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        envs = gymnasium.make_vec(id, num_envs=3, dt=20.0, reward_abort=-0.25)
+        envs = gymnasium.make_vec(id, num_envs=3, dt=dt, reward_abort=-0.25)
     assert isinstance(envs, TrialVectorEnv) and envs.num_envs == 3
-    assert envs.task.dt == 20 and envs.task.reward_abort == -0.25
+    assert envs.task.dt == dt and envs.task.reward_abort == -0.25
     assert isinstance(gymnasium.make_vec(id, num_envs=2, vectorization_mode="sync"), SyncVectorEnv)
+
+
+def test_a_task_without_choices_is_no_environment() -> None:
+    silent = sorted(set(task_names()) - set(choice_task_names()))
+    assert "flip_flop" in silent and not set(silent) & set(IDS.values())
+    for make in (TrialEnv, TrialVectorEnv):
+        with pytest.raises(SettingsError, match="^task flip_flop has continuous outputs and nothing to choose.*rdm_rt"):
+            make("flip_flop")
 
 
 def test_module_prefix_needs_no_import() -> None:

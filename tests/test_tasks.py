@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -18,6 +19,7 @@ from rnnpipe.settings import parse
 from rnnpipe.tasks import task_class, task_names, trial_task_class
 from rnnpipe.tasks._base import Task
 from rnnpipe.tasks._draws import draw
+from rnnpipe.tasks._regression import RegressionTask
 from rnnpipe.tasks._template import Detection
 from rnnpipe.trials import DECISION, FIXATE, OUTSIDE, TIMEOUT, Trials
 
@@ -25,10 +27,22 @@ TASKS = {name: trial_task_class(name) for name in task_names()} | {Detection.nam
 """Every task, and the template that a new one starts from."""
 
 all_tasks = pytest.mark.parametrize("name", sorted(TASKS))
+choice_tasks = pytest.mark.parametrize("name", sorted(name for name, task in TASKS.items() if task.chooses))
+"""Those in which there is something to choose, which rules about actions and rewards are about."""
 
 
 def make(name: str, **values: Any) -> Task:
     return parse(TASKS[name], values, name)
+
+
+def grid_unit(name: str) -> Fraction:
+    """A power of 2 by which to scale steps that suit periods of 100 ms, for a task that has shorter ones."""
+    task = make(name)
+    conditions = draw(task.variables(), np.random.default_rng(0), 50, {}, name)
+    drawn = [np.min(np.subtract(end, start)) for start, end in task.bounds(conditions).values()]
+    shortest = min(*drawn, *task.shortest_periods().values())
+    room = 125 if isinstance(task, RegressionTask) else 60  # up to half a step is cut off the end of a trial
+    return Fraction(2) ** min(0, math.floor(math.log2(shortest / room)))
 
 
 def play(trials: Trials, actions: NDArray[np.integer[Any]]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -87,16 +101,23 @@ def test_arrays_fit_the_names(name: str) -> None:
 )
 def test_periods_are_half_open_on_any_grid(name: str, dt: Fraction | int, seed: int) -> None:
     """Step t lies in [start, end) exactly where start <= t * dt < end, also where dt does not divide a duration."""
+    dt = Fraction(dt) * grid_unit(name)
     task = make(name, dt=float(dt))
     trials = task.sample(np.random.default_rng(seed), 3)
-    time = [t * Fraction(dt) for t in range(trials.n_steps)]
-    assert time[-1] <= task.tmax < time[-1] + Fraction(dt)
+    t, last = np.arange(trials.n_steps), (trials.n_steps - 1) * dt
+    if isinstance(task, RegressionTask):
+        assert abs(task.tmax - trials.n_steps * dt) <= dt / 2
+    else:
+        assert last <= task.tmax < last + dt
     for period, (start, end) in task.bounds(trials.conditions).items():
         for i in range(3):
             low, high = (Fraction(float(np.broadcast_to(x, 3)[i])) for x in (start, end))
-            inside = np.array([low <= t < high for t in time])
+            inside = (math.ceil(low / dt) <= t) & (t < math.ceil(high / dt))  # low <= t * dt < high, exactly
             np.testing.assert_array_equal(trials.during(period)[:, i], inside, err_msg=f"{period}, dt {dt}")
             assert inside.any(), f"{period} has no step at dt {dt}"
+    if not task.chooses:
+        assert (trials.phase[:-1] == OUTSIDE).all()
+        return
     decides = trials.during("decision")
     decides[-1] = False
     np.testing.assert_array_equal(trials.phase == DECISION, decides)
@@ -107,13 +128,14 @@ def test_periods_are_half_open_on_any_grid(name: str, dt: Fraction | int, seed: 
 @all_tasks
 def test_a_grid_that_rounding_could_shift(name: str) -> None:
     """0.1 and 0.3 are no binary fractions: products such as 3 * 0.1 must not move a period by a step."""
-    for dt, per_100_ms in ((0.1, 1000), (12.5, 8)):
+    one_more = not issubclass(TASKS[name], RegressionTask)  # whose last step is the last one that starts before tmax
+    for dt, per_100_ms in ((0.1, 1000), (12.5, 8) if one_more else (1.25, 80)):
         task = make(name, dt=dt)
         np.testing.assert_array_equal(task.steps(np.arange(20) * 100.0), np.arange(20) * per_100_ms)
-    assert make(name, dt=0.1).n_steps == round(make(name).tmax * 10) + 1
+    assert make(name, dt=0.1).n_steps == round(make(name).tmax * 10) + one_more
 
 
-@all_tasks
+@choice_tasks
 def test_rule_table(name: str) -> None:
     own = {k: v for k, v in {"reward_correct": 0.9, "reward_wrong": -0.2}.items() if k in TASKS[name].model_fields}
     task = make(name, reward_abort=-0.7, tau_reward=None, **own)
@@ -148,7 +170,7 @@ def test_rule_table(name: str) -> None:
     assert (trials.correct == 1).any(1).all()
 
 
-@all_tasks
+@choice_tasks
 def test_timeout_reward_and_open_end_are_settings(name: str) -> None:
     rng = np.random.default_rng(1)
     timeout = make(name, reward_timeout=-0.25).sample(rng, 2).rewards[TIMEOUT]
@@ -161,7 +183,7 @@ def test_timeout_reward_and_open_end_are_settings(name: str) -> None:
     assert (open_end.phase != TIMEOUT).all()
 
 
-@all_tasks
+@choice_tasks
 def test_an_oracle_earns_the_maximum(name: str) -> None:
     task = make(name)
     trials = task.sample(np.random.default_rng(2), 60)
@@ -180,7 +202,7 @@ def test_an_oracle_earns_the_maximum(name: str) -> None:
     assert earned[many.correct[0] == 1].min() > earned[many.correct[0] != 1].max()
 
 
-@all_tasks
+@choice_tasks
 def test_choices_are_counted_as_the_task_says(name: str) -> None:
     """Performance of an oracle is perfect, that of silence nothing; the criterion tells them apart."""
     task = make(name)
@@ -195,7 +217,7 @@ def test_choices_are_counted_as_the_task_says(name: str) -> None:
     assert not task.criterion(low) and not task.criterion({**best, "p_decision": 0.98})
 
 
-@all_tasks
+@choice_tasks
 def test_haste_and_silence_are_punished(name: str) -> None:
     task = make(name)
     trials = task.sample(np.random.default_rng(3), 20)
@@ -230,7 +252,7 @@ def test_haste_and_silence_are_punished(name: str) -> None:
         np.testing.assert_allclose(total, paid * trials.discount[last], rtol=1e-6)
 
 
-@all_tasks
+@choice_tasks
 def test_discount_runs_from_the_start_of_the_trial(name: str) -> None:
     task = make(name, tau_reward=1000.0)
     trials = task.sample(np.random.default_rng(0), 2)
@@ -286,7 +308,7 @@ def test_conditions_can_be_fixed(name: str) -> None:
 @all_tasks
 def test_conditions_that_do_not_exist(name: str) -> None:
     task = make(name)
-    factor = task.factors[0]
+    factor = next(iter(task.variables()))
     with pytest.raises(SettingsError, match=f"no variable '{factor}x' .did you mean '{factor}'"):
         task.sample(np.random.default_rng(0), 4, **{f"{factor}x": 1})
     with pytest.raises(SettingsError, match="must be one value or 4, got shape .3,"):
@@ -303,7 +325,7 @@ def test_factorial_has_its_first_factor_fastest(name: str) -> None:
     assert task.factorial() == expected
 
 
-@all_tasks
+@pytest.mark.parametrize("name", sorted(name for name, task in TASKS.items() if task.factors))
 def test_categories_are_uniform_and_independent(name: str) -> None:
     task = make(name)
     table = task.factorial()
