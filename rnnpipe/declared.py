@@ -17,11 +17,22 @@ def _module(path: Path) -> ast.Module:
 @cache
 def figure_modules() -> dict[str, dict[str, str]]:
     """Name of every figure module with its NEEDS: the kind of artefact behind each need."""
+    return _constants("NEEDS")
+
+
+@cache
+def optional_needs() -> dict[str, dict[str, str]]:
+    """The same of what a figure may do without, OPTIONAL, of the figures that have it."""
+    return _constants("OPTIONAL")
+
+
+def _constants(name: str) -> dict[str, dict[str, str]]:
+    """A mapping that modules of figures define under that name."""
     found = {}
     for path in sorted((_HERE / "figures").glob("[!_]*.py")):
         for node in _module(path).body:
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-            if any(isinstance(t, ast.Name) and t.id == "NEEDS" for t in targets):
+            if any(isinstance(t, ast.Name) and t.id == name for t in targets):
                 found[path.stem] = dict(ast.literal_eval(node.value))  # type: ignore[attr-defined]
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import pandas as pd
 from scipy.special import expit
 from synthetic import write_arrays
 
+from rnnpipe.io.fixed_points import KIND as POINTS
+from rnnpipe.io.fixed_points import SCHEMA as POINTS_SCHEMA
+from rnnpipe.io.hdf5 import create, put
 from rnnpipe.tasks._regression import RegressionTask
 from rnnpipe.tasks.cddm import Cddm
 from rnnpipe.tasks.flip_flop import FlipFlop
@@ -100,12 +104,48 @@ def write_flip_flop(path: Path, n_bits: int = 3, n_trials: int = 20, seed: int =
     return write_regression(path, task, trials, output, np.tanh(output @ mixing))
 
 
+def write_cube(path: Path, n_bits: int = 3, n_units: int = N_UNITS) -> None:
+    """Fixed points of an ideal flip-flop: 3^n in a grid, their indices the numbers of zeros; and one more input."""
+    grid = np.array(list(itertools.product([-1.0, 0.0, 1.0], repeat=n_bits)))
+    mixing = np.linalg.qr(np.random.default_rng(0).standard_normal((n_units, n_bits)))[0].T
+    half = grid[grid[:, 0] > 0]
+    x = np.concatenate([grid, half]) @ mixing * 3 + 4  # positive, as rates are
+    index = (np.concatenate([grid, half]) == 0).sum(1)
+    n, of_input = len(x), np.repeat([0, 1], [len(grid), len(half)])
+    slowest = np.where(index > 0, -20.0, 20.0)
+    slowest[-1] = 1e5
+    arrays: dict[str, Any] = {
+        "inputs/label": np.array(["rest", "pulse_1+"]),
+        "inputs/values": np.eye(n_bits)[[1, 0]] * [[0.0], [1.0]],
+        "inputs/n_starts": np.array([100, 100]),
+        "inputs/n_converged": np.array([90, 90]),
+        "inputs/relaxed_speed": np.zeros(2),
+        "fixed_points/input": of_input,
+        "fixed_points/x": x,
+        "fixed_points/action_probability": np.ones((n, 1)),
+        "fixed_points/residual": np.full(n, 1e-15),
+        "fixed_points/radius": np.full(n, 1e-14),
+        "fixed_points/on_kink": np.zeros(n, bool),
+        "fixed_points/stable": index == 0,
+        "fixed_points/n_unstable": index,
+        "fixed_points/n_hits": np.full(n, 3),
+        "fixed_points/eigenvalue_real": np.full((n, n_units), 0.5),
+        "fixed_points/eigenvalue_imag": np.zeros((n, n_units)),
+        "fixed_points/time_constant": np.repeat(slowest[:, None], n_units, 1),
+    }
+    settings = {"task": {"name": "flip_flop", "n_bits": n_bits}}
+    with create(path, POINTS, settings, {"stage": "fixed_points"}, task="flip_flop", dt=1.0, seed=0) as file:
+        for name, values in arrays.items():
+            put(file, name, POINTS_SCHEMA, values)
+
+
 def write_figure_inputs(folder: Path) -> None:
     """Files for `figure_inputs`, into `folder`/regression."""
     place = folder / "regression"
     place.mkdir()
     write_cddm(place / "cddm.h5")
     write_flip_flop(place / "flip_flop.h5")
+    write_cube(place / "cube.h5")
 
 
 def figure_inputs(folder: Path, figure: str) -> dict[str, list[Path]]:
@@ -115,4 +155,6 @@ def figure_inputs(folder: Path, figure: str) -> dict[str, list[Path]]:
         return {"activity": [place / "flip_flop.h5"]}
     if figure == "fig_psychometric_surface":
         return {"behaviour": [place / "cddm.h5"]}
+    if figure == "fig_fixed_points":
+        return {"fixed_points": [place / "cube.h5"], "activity": [place / "flip_flop.h5"]}
     return {}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from rnnpipe.errors import SettingsError
-from rnnpipe.figures import FigureModule, figure_module, figure_names
+from rnnpipe.figures import FigureModule, figure_module, figure_names, optional_needs
 from rnnpipe.settings import parse, suggest
 from rnnpipe.yaml_file import read_mapping
 
@@ -23,19 +25,36 @@ from rnnpipe.yaml_file import read_mapping
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="PDF", help="figure to write; .png and .csv go beside it"
 )
-def command(figure: str, text: str, inputs: Sequence[str], out: Path | None) -> None:
+@click.option(
+    "--animation",
+    type=click.Path(path_type=Path),
+    metavar="GIF|MP4",
+    help="one turn of its 3-D axes to write; with or without --out",
+)
+def command(figure: str, text: str, inputs: Sequence[str], out: Path | None, animation: Path | None) -> None:
     """Draw a figure from evaluations or histories, and write the numbers it plots."""
     module = figure_module(figure)
-    if out is None:
+    if out is None and animation is None:
         print(describe(figure, module))
         raise SettingsError("--out is missing: name the PDF to write.")
-    if out.suffix != ".pdf":
+    if out is not None and out.suffix != ".pdf":
         raise SettingsError(f"--out {out}: expected a name that ends in .pdf.")
     options = parse(module.Options, read_mapping(text), f"settings of figure {figure}")
-    table = module.data(sort_inputs(figure, module, inputs), options)
-    from rnnpipe.figures.style import save
+    files = sort_inputs(figure, module, inputs)
+    written: list[Path] = []
+    # by name: the code of figures that are only drawn does not depend on it
+    turning: Any = importlib.import_module("rnnpipe.figures.animation") if animation is not None else None
+    if animation is not None:
+        turning.check_animation(animation)
+    table = module.data(files, options)
+    drawn = module.draw(table)
+    if animation is not None:
+        written.append(turning.animate(drawn, animation))
+    if out is not None:
+        from rnnpipe.figures.style import save
 
-    for path in save(module.draw(table), table, out, figure):
+        written += save(drawn, table, out, figure)
+    for path in written:
         print(f"wrote {path}")
 
 
@@ -43,26 +62,26 @@ def describe(figure: str, module: FigureModule) -> str:
     """What a figure is, what it needs and its settings, as text."""
     lines = [f"{figure}: {(getattr(module, '__doc__', None) or '').strip().splitlines()[0]}"]
     lines += [f"  --inputs {need}=PATH  {meaning}" for need, meaning in module.NEEDS.items()]
+    lines += [f"  --inputs {need}=PATH  {meaning} (optional)" for need, meaning in optional_needs(module).items()]
     for name, field in module.Options.model_fields.items():
         lines.append(f"  {name} (default {json.dumps(field.default)}): {field.description}")
     return "\n".join(lines)
 
 
 def sort_inputs(figure: str, module: FigureModule, inputs: Sequence[str]) -> dict[str, list[Path]]:
-    """Files by need, in the order given.
+    """Files by need, in the order given; an optional need may be absent.
 
     Raises:
         SettingsError: Not NEED=PATH, a need that the figure does not have, or one that nothing was given for.
     """
     files: dict[str, list[Path]] = {}
+    known = {**module.NEEDS, **optional_needs(module)}
     for item in inputs:
         need, separator, path = item.partition("=")
         if not separator or not path:
             raise SettingsError(f"--inputs {item}: expected NEED=PATH.")
-        if need not in module.NEEDS:
-            raise SettingsError(
-                f"--inputs {item}: figure {figure} has no need {need!r} ({suggest(need, module.NEEDS)})."
-            )
+        if need not in known:
+            raise SettingsError(f"--inputs {item}: figure {figure} has no need {need!r} ({suggest(need, known)}).")
         files.setdefault(need, []).append(Path(path))
     for need, meaning in module.NEEDS.items():
         if need not in files:

@@ -2,7 +2,7 @@
 
 A module whose name starts with `fig` is a figure. It has `NEEDS` (what it reads, in words), `Options` (its settings),
 `data(inputs, options)`, which reads artefacts and gives the table of what is drawn, and `draw(table)`, which draws
-that table and nothing else.
+that table and nothing else. What it can do without is in `OPTIONAL`, like `NEEDS`.
 """
 
 from __future__ import annotations
@@ -52,3 +52,9 @@ def figure_module(name: str) -> FigureModule:
         raise SettingsError(f"unknown figure {name!r} ({suggest(name, figure_names())}).")
     module: Any = importlib.import_module(f"{__name__}.{name}")
     return module
+
+
+def optional_needs(module: FigureModule) -> Mapping[str, str]:
+    """What a figure reads if it is given, in words; most have nothing of the kind."""
+    found: Mapping[str, str] = getattr(module, "OPTIONAL", {})
+    return found

@@ -32,7 +32,7 @@ def assemble(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     parts = list(parts)
     records = [record for part in parts for record in part.to_dict("records")]
     extra = list(dict.fromkeys(name for part in parts for name in part if name not in COLUMNS))
-    numbers = {"x", "y", "low", "high", "n", "coherence", "seed"}
+    numbers = {"x", "y", "z", "low", "high", "n", "coherence", "seed"}
     names = [*COLUMNS[:2], *extra, *COLUMNS[2:]]
 
     def column(name: str) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -78,12 +79,19 @@ def styled(function: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with mpl.rc_context():
-            mpl.rcdefaults()
-            mpl.rcParams.update(RC)  # type: ignore[arg-type]  # its keys are literals
+        with as_styled():
             return function(*args, **kwargs)
 
     return wrapped
+
+
+@contextlib.contextmanager
+def as_styled() -> Iterator[None]:
+    """Within it matplotlib draws in this style."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(RC)  # type: ignore[arg-type]  # its keys are literals
+        yield
 
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
@@ -151,9 +159,7 @@ def save(figure: Figure, table: pd.DataFrame, path: Path, title: str) -> list[Pa
     csv, png = path.with_suffix(".csv"), path.with_suffix(".png")
     with whole(csv) as tmp:
         table.to_csv(tmp, index=False, float_format="%.10g", lineterminator="\n")
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(RC)  # type: ignore[arg-type]
+    with as_styled():
         with whole(png) as tmp:
             figure.savefig(tmp, format="png", dpi=PNG_DPI, metadata={"Software": None})
         with whole(path) as tmp:
