@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from rnnpipe.errors import SettingsError
 from rnnpipe.networks.draws import Fresh
 from rnnpipe.networks.engine import CpuEngine
 from rnnpipe.networks.engine_torch import TorchEngine
@@ -165,6 +166,11 @@ def test_before_any_update_every_trial_aborts_and_the_value_is_exact(task: str) 
     np.testing.assert_array_equal(
         a.engine.activity(episode)["probabilities"][episode.mask.numpy() > 0], np.float32(1 / len(a.task.action_names))
     )
+
+
+def test_a_task_without_choices_is_not_learned_by_reward() -> None:
+    with pytest.raises(SettingsError, match="^task flip_flop has continuous outputs and nothing to choose"):
+        learner("flip_flop")
 
 
 def test_first_update_moves_the_readout_by_the_learning_rate_and_nothing_else() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 Preset = dict[str, Any]
 
-_MEMORY_2026: Preset = {"onset_min": 0.0, "bias": True, "repeats": 1}
+_MEMORY_2026: Preset = {"bias": True, "repeats": 1}
 
 PRESETS: dict[str, Preset] = {
     "seed2023/cddm": {"task": "cddm", "early_onset": True},
