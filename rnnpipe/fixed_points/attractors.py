@@ -15,6 +15,12 @@ KINDS = ("limit cycle", "irregular", "chaos", "drift", "divergence")
 separate (a quasi-periodic motion, or a long cycle). Chaos: neighbours separate exponentially. Drift: it moves in one
 direction, slowly. Divergence: it grows beyond all bounds."""
 
+REST = "rest"
+"""What is told of a trajectory that has come to rest by the end."""
+
+STILL = 1e-6
+"""Motion below this size, relative to the state (at least 1), is rest."""
+
 EXAMINED = 64
 """Trajectories that are examined, at most."""
 
@@ -48,7 +54,7 @@ class Attractors:
     n_trajectories: NDArray[np.int64]
     """Examined trajectories that end in it, (n,)."""
     n_moving: int
-    """Trajectories that did not come to rest, in all; `EXAMINED` of them at most were examined."""
+    """Trajectories that do not come to rest, in all; `EXAMINED` of them at most were examined."""
 
 
 def moving_attractors(flow: Flow, y: Array, duration: float) -> Attractors:
@@ -59,11 +65,14 @@ def moving_attractors(flow: Flow, y: Array, duration: float) -> Attractors:
     """
     n_moving = len(y)
     y = y[np.linspace(0, max(n_moving - 1, 0), min(n_moving, EXAMINED)).astype(int)] if n_moving else y
-    path, lyapunov = _watched(flow, y, max(64, round(2 * duration / flow.dt)))
+    path, lyapunov = _watched(flow, y, max(64, round(2 * duration / flow.dt)) if n_moving else 0)
     rows = [_described(flow, path[:, k], float(lyapunov[k])) for k in range(len(y))]
     kept: list[int] = []
     counts: list[int] = []
     for k, (kind, period, size) in enumerate(rows):
+        if kind == REST:  # it only took longer than others
+            n_moving -= 1
+            continue
         for m, other in enumerate(kept):
             other_kind, other_period, other_size = rows[other]
             alike = kind == other_kind and (kind != KINDS[0] or abs(period - other_period) < 0.01 * period)
@@ -116,6 +125,8 @@ def _described(flow: Flow, path: Array, lyapunov: float) -> tuple[str, float, fl
     size = float(np.sqrt(((path - middle) ** 2).sum(1).mean()))
     if not np.isfinite(path).all() or np.abs(path[-1]).max() > LARGE:
         return KINDS[4], np.nan, np.inf
+    if size < STILL * max(1.0, float(np.abs(middle).max())):
+        return REST, np.nan, size
     direction = np.linalg.svd(path - middle, full_matrices=False)[2][0]
     along = (path - middle) @ direction
     up = np.flatnonzero((along[:-1] < 0) & (along[1:] >= 0))

@@ -51,7 +51,8 @@ def thinned(flow: Flow, x: Array, hits: NDArray[np.int64]) -> tuple[Array, NDArr
 def continua(flow: Flow, x: Array, pool: Executor | None = None) -> tuple[NDArray[np.int64], list[int]]:
     """Label of the continuum that each point is on, -1 for none, (n,), and the dimension of each continuum.
 
-    Neighbours are on one continuum if the search from their midpoint ends between them.
+    Neighbours are on one continuum if the search from their midpoint ends between them, or if no larger gap is between
+    them than between most others: what is left by `thinned` covers a continuum evenly.
     """
     labels = np.full(len(x), -1)
     counts = nullity(flow, x)
@@ -64,6 +65,8 @@ def continua(flow: Flow, x: Array, pool: Executor | None = None) -> tuple[NDArra
     middle = (x[flat[i]] + x[flat[j]]) / 2
     ends = solve(flow, middle, 50, np.random.default_rng(0), pool)
     joined = ends.solved & (np.linalg.norm(ends.x - middle, axis=1) < 0.5 * d)
+    if len(flat) >= KEPT // 2:
+        joined |= d <= 3 * np.median(d)
     tree.data = np.where(joined, d, 0)
     tree.eliminate_zeros()
     dimensions: list[int] = []

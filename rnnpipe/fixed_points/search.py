@@ -30,7 +30,7 @@ from rnnpipe.fixed_points.response import Array
 from rnnpipe.fixed_points.result import NOWHERE, FixedPointSet
 from rnnpipe.fixed_points.settings import SearchSettings
 from rnnpipe.fixed_points.slow import slow_points
-from rnnpipe.fixed_points.solver import escape, solve
+from rnnpipe.fixed_points.solver import escape, polish, solve
 from rnnpipe.fixed_points.stability import stability
 from rnnpipe.networks.engines import thread_pool
 
@@ -44,6 +44,10 @@ REST = 1e-9
 """A relaxation rests if the largest |f_i| is below this, relative to the largest state (at least 1)."""
 
 
+POLISHING = 8
+"""Newton steps to round-off for each point, at most."""
+
+
 @dataclass
 class _Relaxations:
     """Ends of noise-free trajectories."""
@@ -55,6 +59,10 @@ class _Relaxations:
     solved: NDArray[np.bool_]
     speed: Array
     """Largest |f_i|."""
+
+    @property
+    def at_rest(self) -> NDArray[np.bool_]:
+        return np.asarray(self.speed <= REST * np.maximum(1, np.abs(self.y).max(1, initial=0)))
 
     def __add__(self, other: _Relaxations) -> _Relaxations:
         pairs = ((getattr(self, k), getattr(other, k)) for k in ("y", "x", "solved", "speed"))
@@ -214,6 +222,7 @@ def _judged(
     missing = False
     for attempt in range(2):
         _close(flow, found, settings, rng, pool, missing)
+        found.x = polish(flow, found.x, POLISHING)[0]
         certificates = certify(flow, found.x)
         same = proved_same(found.x, certificates)
         if (same != np.arange(len(same))).any():
@@ -223,7 +232,6 @@ def _judged(
             certificates = certify(flow, found.x)
         _, dimensions = continua(flow, found.x, pool)
         arrived = _arrivals(flow, found, found.relaxed)
-        at_rest = found.relaxed.speed <= REST * np.maximum(1, np.abs(found.relaxed.y).max(1, initial=0))
         listed = None
         if flow.n_units <= ENUMERATED and enumerable(flow):
             every = enumerate_fixed_points(flow).x
@@ -235,8 +243,8 @@ def _judged(
             certificates,
             found.hits,
             len(dimensions),
-            int((at_rest & (arrived == NOWHERE)).sum()),
-            int((~at_rest & (arrived == NOWHERE)).sum()),
+            int((found.relaxed.at_rest & (arrived == NOWHERE)).sum()),
+            int((~found.relaxed.at_rest & (arrived == NOWHERE)).sum()),
             (found.rounds, found.quiet, settings.closure_rounds),
             listed,
         )
@@ -259,14 +267,13 @@ def _arrivals(flow: Flow, found: _Found, ends: _Relaxations) -> NDArray[np.int64
     away = np.linalg.norm(ends.y - target, axis=1)
     size = np.maximum(1, np.abs(target).max(1, initial=0))
     known = ends.solved & ((distance.min(1) < 10 * SAME) | on_line)
-    settled = ends.speed <= REST * size
     # on its way: no further than a linear approach at the rate of the slowest mode explains
     rates = -np.array([np.linalg.eigvals(flow.stability_matrix(y)).real.max() for y in flow.state(found.x)])
     speed = np.linalg.norm(flow.time_unit / flow.tau * flow.state_velocity(ends.y), axis=1)
     slowest = rates[nearest]
     with np.errstate(divide="ignore", invalid="ignore"):
         coming = (slowest > 0) & (away < 2 * speed / slowest) & (away < 0.1 * size)
-    here = known & (settled | coming | (away < 1e-6 * size))
+    here = known & (ends.at_rest | coming | (away < 1e-6 * size))
     arrived[here] = nearest[here]
     return arrived
 
@@ -293,7 +300,9 @@ def _described(
     counts = np.bincount(arrived[arrived >= 0], minlength=len(x)).astype(float)
     low, high = wilson(counts, n_relaxed)
     left = cdist(found.left, x).argmin(1) if len(x) and len(found.left) else np.zeros(0, np.int64)
-    moving = np.concatenate([found.relaxed.y[arrived == NOWHERE], found.followed.y[led == NOWHERE]])
+    moving = np.concatenate(
+        [r.y[(to == NOWHERE) & ~r.at_rest] for r, to in ((found.relaxed, arrived), (found.followed, led))]
+    )
     states = flow.state(x)
     scale = flow.state(visited) if visited is not None else states
     length = float(np.sqrt(((scale - scale.mean(0)) ** 2).sum(1).mean())) if len(scale) > 1 else 1.0

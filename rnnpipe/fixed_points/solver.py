@@ -32,8 +32,8 @@ TOLERANCE = 1e-12
 NEAR = 1e-3
 """Below this largest |F_i| Newton's method takes over."""
 
-POLISHING = 6
-"""Newton steps at the end, at most."""
+POLISHING = 2
+"""Newton steps at the end of each start, at most; the points that remain are polished further."""
 
 MU = 0.1
 """First mu, relative to the largest diagonal element of J^T J."""
@@ -41,6 +41,9 @@ MU = 0.1
 STALLED = 1e-3
 """A start has stalled when |J^T F| is below this share of |J| |F| in a row of `PATIENCE` steps."""
 PATIENCE = 3
+
+SINGULAR = 1e10
+"""A step so many times longer than F is that of a singular J."""
 
 CHUNK_BYTES = 640 * 1024
 """Memory for the Jacobians of one chunk: those of a chunk stay in the cache."""
@@ -163,23 +166,23 @@ def _jump(
     flow: Flow, starts: Array, max_iterations: int, rng: np.random.Generator
 ) -> tuple[Array, NDArray[np.int64], float]:
     """Newton's method from pattern to pattern; (rates, iterations, flops)."""
-    n, n_units = starts.shape
+    n = len(starts)
     x, iterations, flops = starts.copy(), np.zeros(n, int), 0.0
     # lengths around that of a usual state: short ones find what is near, long ones get out of cycles
     usual = max(1.0, float(np.median(np.linalg.norm(starts, axis=1))))
-    longest = usual * 10 ** rng.uniform(-0.5, 0.5, n)
+    longest = usual * 10 ** rng.uniform(-0.5, 0.5, (n,))
     at = np.arange(n)
     for _ in range(max_iterations):
         here = x[at]
         f = flow.velocity(here)
-        size = np.abs(f).max(1)
-        going = (size > tolerance(here)) & np.isfinite(size)
+        largest = np.abs(f).max(1)
+        going = (largest > tolerance(here)) & np.isfinite(largest)
         at, here, f = at[going], here[going], f[going]
         if not len(at):
             break
         iterations[at] += 1
         step = _divided(flow.jacobian(here), -f)
-        flops += len(at) * 2 / 3 * n_units**3
+        flops += len(at) * 2 / 3 * flow.n_units**3
         length = np.maximum(np.linalg.norm(step, axis=1), 1e-300)
         factor = np.minimum(np.ones(len(at)), longest[at] / length)
         after = flow.velocity(here + factor[:, None] * step)
@@ -210,12 +213,12 @@ def escape(flow: Flow, starts: Array, known: Array, max_iterations: int = 60) ->
     return x
 
 
-def polish(flow: Flow, x: Array) -> tuple[Array, float]:
+def polish(flow: Flow, x: Array, steps: int = POLISHING) -> tuple[Array, float]:
     """Newton steps while they make the residual of what is nearly solved smaller, to round-off; (rates, flops)."""
     x, flops = x.copy(), 0.0
     size = residual(flow, x)
     at = np.flatnonzero(size < NEAR)
-    for _ in range(POLISHING):
+    for _ in range(steps):
         if not len(at):
             break
         f = flow.velocity(x[at])
@@ -231,13 +234,11 @@ def polish(flow: Flow, x: Array) -> tuple[Array, float]:
 def _divided(matrices: Array, right: Array) -> Array:
     """Solutions of linear systems; of least length where a matrix is singular, as on a line of fixed points."""
     try:
-        return np.asarray(np.linalg.solve(matrices, right[..., None])[..., 0])
+        out = np.asarray(np.linalg.solve(matrices, right[..., None])[..., 0])
+        size = np.abs(right).max(1, initial=0)
+        odd = np.flatnonzero(~(np.abs(out).max(1, initial=0) <= SINGULAR * size))
     except np.linalg.LinAlgError:
-        pass
-    out = np.empty_like(right)
-    for k, (matrix, b) in enumerate(zip(matrices, right, strict=True)):
-        try:
-            out[k] = np.linalg.solve(matrix, b)
-        except np.linalg.LinAlgError:
-            out[k] = np.linalg.lstsq(matrix, b, rcond=1e-12)[0]
+        out, odd = np.empty_like(right), np.arange(len(right))
+    for k in odd:
+        out[k] = np.linalg.lstsq(matrices[k], right[k], rcond=1 / SINGULAR)[0]
     return out

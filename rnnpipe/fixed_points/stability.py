@@ -20,6 +20,10 @@ SURE = 10.0
 """The sign of an eigenvalue's real part is certain beyond this many times its error bound."""
 
 
+CROSSING_STEPS = 1000
+"""Steps along the imaginary axis, at most, in search of a place where an eigenvalue may cross it."""
+
+
 @dataclass(frozen=True)
 class Stability:
     """Of each point; the first axis is the point. On a kink modes are those of its upper side."""
@@ -69,20 +73,23 @@ def stability(flow: Flow, x: Array, certificates: Certificates, trial_time: floa
     """
     n, n_units = x.shape
     z = compensated_inputs(flow.w, flow.c, x)
-    values, vectors, lefts, conditions = _modes(flow, _matrices(flow, x, z, 1))
+    matrices = _matrices(flow, x, z, 1)
+    values, vectors, lefts, conditions = _modes(matrices)
     index = (values.real > 0).sum(1)
     other_values, other_index = values, index.copy()
     kinked = np.flatnonzero(certificates.on_kink)
     if len(kinked):
         other_values = values.copy()
-        other_values[kinked] = _modes(flow, _matrices(flow, x[kinked], z[kinked], -1))[0]
+        other_values[kinked] = _modes(_matrices(flow, x[kinked], z[kinked], -1))[0]
         other_index = (other_values.real > 0).sum(1)
-    matrices_norm = np.linalg.norm(_matrices(flow, x, z, 1), axis=(1, 2))
     shift = certificates.lipschitz * np.nan_to_num(certificates.inner_radius) * flow.time_unit / flow.tau.min()
     if flow.gamma:
         shift += 6 * flow.gamma * np.abs(flow.state(x)).max(1, initial=0) * np.nan_to_num(certificates.inner_radius)
-    error = SURE * conditions * (EPS * matrices_norm + shift)[:, None]
-    certain = (np.abs(values.real) > error).all(1) & (index == other_index)
+    error = SURE * conditions * (EPS * np.linalg.norm(matrices, axis=(1, 2)) + shift)[:, None]
+    certain = (np.abs(values.real) > error).all(1)
+    for k in np.flatnonzero(~certain):
+        certain[k] = _never_crosses(matrices[k], SURE * float(EPS * np.linalg.norm(matrices[k]) + shift[k]))
+    certain &= (index == other_index) & ~certificates.degenerate
     first = values[:, 0]
     classes = np.where(np.abs(first.imag) > 0, CLASSES[1], CLASSES[0]).astype("U12")
     classes[index > 0] = CLASSES[2]
@@ -117,8 +124,26 @@ def _matrices(flow: Flow, x: Array, z: Array, side: int) -> Array:
     return flow.stability_matrix(y, flow.phi.derivative(z))
 
 
+def _never_crosses(matrix: Array, error: float) -> bool:
+    """Whether no matrix within `error` of this one has an eigenvalue on the imaginary axis.
+
+    It has none at i w if the smallest singular value of M - i w exceeds the error; that value changes by no more than w
+    does, so that steps of its size leave no gap. Unlike condition numbers this is of use for defective matrices, too.
+    """
+    identity, most = np.eye(len(matrix)), float(np.linalg.norm(matrix))
+    w = 0.0  # those at -i w are the same
+    for _ in range(CROSSING_STEPS):
+        room = float(np.linalg.svd(matrix - 1j * w * identity, compute_uv=False)[-1]) - error
+        if room <= 0:
+            return False
+        w += 0.9 * room
+        if w > most + error:
+            return True
+    return False
+
+
 def _modes(
-    flow: Flow, matrices: Array
+    matrices: Array,
 ) -> tuple[NDArray[np.complex128], NDArray[np.complex128], NDArray[np.complex128], Array]:
     """Sorted eigenvalues, first right and left eigenvectors, condition numbers."""
     n, n_units = matrices.shape[:2]
