@@ -17,8 +17,8 @@ STILL = 1e-11
 FINER = 8
 """Parts into which a piece of the curve is cut where its ends do not tell how many fixed points it has."""
 
-HALVINGS = 45
-"""Of a piece of the curve, to get near a fixed point that Newton's method does not reach from where it is expected."""
+HALVINGS, ROUNDS = 8, 4
+"""Of a piece of the curve before Newton's method starts, and how often these two are tried."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,13 @@ def fixed_points_on(
     curve = _refined(flow, _Samples(states, tangents, arclength, _along(flow, states, tangents)))
     still = STILL * max(1.0, float(np.abs(states).max()))
     # a sample on a fixed point has no sign: its neighbours have
-    curve = curve.chosen(np.flatnonzero(np.abs(curve.v) > still))
-    if closed and len(curve.v):  # the first and the last sample were the same; they may have been left out
-        curve = curve.chosen(np.append(np.arange(len(curve.v)), 0))
+    signed = np.flatnonzero(np.abs(curve.v) > still)
+    curve = curve.chosen(signed)
+    if closed and len(signed):  # the first and the last sample were the same; they may have been left out
+        curve = curve.chosen(np.append(np.arange(len(signed)), 0))
         curve.s[-1] += length
     changes = np.flatnonzero(curve.v[:-1] * curve.v[1:] < 0)
-    found = [point for k in changes if (point := _between(flow, curve, k)) is not None]
-    points = np.array([point for point, _ in found]).reshape(-1, states.shape[1])
-    s = np.array([where for _, where in found])
+    points, s = _between(flow, curve.chosen(changes), curve.chosen(changes + 1))
     if closed:
         s %= length
     order = np.argsort(s)
@@ -127,28 +126,34 @@ def _refined(flow: Flow, curve: _Samples) -> _Samples:
     return more.chosen(order)
 
 
-def _between(flow: Flow, curve: _Samples, k: int) -> tuple[Array, float] | None:
-    """The fixed point between samples k and k + 1, and its s; None if there is none to be found."""
-    a, b = curve.y[k], curve.y[k + 1]
-    chord = b - a
-    square = float(chord @ chord)
+def _between(flow: Flow, a: _Samples, b: _Samples) -> tuple[Array, Array]:
+    """Fixed points between samples at which v . t has opposite signs, (n_found, n_units), and their s.
 
-    def accepted(guess: Array) -> tuple[Array, float] | None:
-        # without a hyperplane (its normal 0), because Newton's method alone can run away from kinks and along the curve
-        y, found = newton(flow, onto_floor(flow, guess[None], np.zeros((1, len(guess))))[0])
-        part = float((y[0] - a) @ chord) / square
-        if not found[0] or not -0.1 <= part <= 1.1 or np.linalg.norm(y[0] - a - part * chord) > np.sqrt(square):
-            return None
-        return y[0], float(curve.s[k] + part * (curve.s[k + 1] - curve.s[k]))
-
-    point = accepted(a + curve.v[k] / (curve.v[k] - curve.v[k + 1]) * chord)
-    if point is not None:
-        return point
-    normal = (chord / np.sqrt(square))[None]
-    low, high, guess = 0.0, 1.0, a
-    for _ in range(HALVINGS):
-        part = (low + high) / 2
-        y, _ = onto_floor(flow, (a + part * chord)[None], normal)
-        v = float(_along(flow, y, along_floor(flow, y, normal))[0])
-        low, high, guess = (part, high, y[0]) if v * curve.v[k] > 0 else (low, part, y[0])
-    return accepted(guess)
+    The change of sign is enclosed on the floor of the valley first: Newton's method alone may go to a neighbour.
+    """
+    chord = b.y - a.y
+    length = np.linalg.norm(chord, axis=1)
+    normal = chord / np.maximum(length, 1e-300)[:, None]
+    low, high = np.zeros(len(length)), np.ones(len(length))
+    points, where = np.full_like(a.y, np.nan), np.full(len(length), np.nan)
+    open_ = np.arange(len(length))
+    for _ in range(ROUNDS):
+        for _ in range(HALVINGS):
+            part = (low[open_] + high[open_]) / 2
+            y, _ = onto_floor(flow, a.y[open_] + part[:, None] * chord[open_], normal[open_])
+            v = _along(flow, y, along_floor(flow, y, normal[open_]))
+            before = v * a.v[open_] > 0
+            low[open_] = np.where(before, part, low[open_])
+            high[open_] = np.where(before, high[open_], part)
+        # onto a fixed point without a hyperplane (its normal 0), then to round-off
+        y, found = newton(flow, onto_floor(flow, y, np.zeros_like(y))[0])
+        part = ((y - a.y[open_]) * normal[open_]).sum(1) / length[open_]
+        away = np.linalg.norm(y - a.y[open_] - part[:, None] * chord[open_], axis=1)
+        width = high[open_] - low[open_]
+        found &= (part > low[open_] - 2 * width) & (part < high[open_] + 2 * width) & (away < length[open_])
+        points[open_[found]], where[open_[found]] = y[found], part[found]
+        open_ = open_[~found]
+        if not len(open_):
+            break
+    found = ~np.isnan(where)
+    return points[found], (a.s + where * (b.s - a.s))[found]

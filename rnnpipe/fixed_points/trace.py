@@ -17,7 +17,10 @@ End = Literal["closed", "speed", "rate", "corner", "limit", "given"]
 too sharply; there were too many steps; or the points of the curve were given."""
 
 SHORTEST = 1e-8
-"""Shortest step, relative to the size of the start: how exactly ends and corners are located."""
+"""Shortest step, relative to the size of the start: how exactly ends are located."""
+
+SHORT, KINK = 1e-2, 60.0
+"""Steps shorter than `SHORT` of the longest may turn by `KINK` degrees: kinks of units do not become smaller."""
 
 PATIENCE = 200
 """A trace ends if its last steps, as many as this, are not as long together as one may be."""
@@ -36,7 +39,7 @@ class ManifoldSettings(Settings):
     longest_step: float = setting(
         0.05, "longest step of the trace, relative to the norm of the start (to 1, if that is 0)", gt=0, le=1
     )
-    turn: float = setting(12.0, "largest turn in a step", "degrees", gt=0, lt=90)
+    turn: float = setting(15.0, "largest turn in a step", "degrees", gt=0, lt=60)
     max_steps: int = setting(2000, "steps of the trace in a direction, at most", gt=0)
 
 
@@ -58,7 +61,7 @@ def follow(flow: Flow, start: Array, tangent: Array, settings: ManifoldSettings)
     """Follow the valley from a slow state in the direction of `tangent`, (n_units,) each."""
     size = float(np.linalg.norm(start)) or 1.0
     longest, shortest = settings.longest_step * size, SHORTEST * size
-    walk = _Walk(flow, settings)
+    walk = _Walk(flow, settings, longest)
     states, tangents = [start], [tangent]
     step, length, away = longest / 4, 0.0, 0.0
     end: End = "limit"
@@ -71,7 +74,7 @@ def follow(flow: Flow, start: Array, tangent: Array, settings: ManifoldSettings)
             # what makes the steps short is why the valley ends; the shortest ones seem to turn by round-off
             reason = why if reason is None or why != "corner" else reason
             if step > shortest:
-                step /= 2
+                step /= 3
                 continue
             if not (flow.phi.kinks and walk.round_corner(x, t, 1e3 * shortest, longest)):
                 end = reason
@@ -92,7 +95,7 @@ def follow(flow: Flow, start: Array, tangent: Array, settings: ManifoldSettings)
         if len(states) > PATIENCE and np.linalg.norm(np.diff(states[-PATIENCE:], axis=0), axis=1).sum() < longest:
             end = "corner"
             break
-        step = min(longest, step * (2.0 if turned < settings.turn / 3 else 1.2))
+        step = min(longest, step * (3.0 if turned < settings.turn / 3 else 1.2))
     return Trace(np.array(states), np.array(tangents), end, gap)
 
 
@@ -103,7 +106,7 @@ def beside_kinks(flow: Flow, start: Array, settings: ManifoldSettings) -> tuple[
     is no valley beside it.
     """
     size = float(np.linalg.norm(start)) or 1.0
-    walk = _Walk(flow, settings)
+    walk = _Walk(flow, settings, settings.longest_step * size)
     if not flow.phi.kinks:
         return None
     found = walk.round_corner(start, np.zeros_like(start), 1e3 * SHORTEST * size, settings.longest_step * size)
@@ -113,8 +116,9 @@ def beside_kinks(flow: Flow, start: Array, settings: ManifoldSettings) -> tuple[
 class _Walk:
     """Single steps along a valley; `state`, `tangent` and `turned` (degrees) are of the last one that was possible."""
 
-    def __init__(self, flow: Flow, settings: ManifoldSettings) -> None:
+    def __init__(self, flow: Flow, settings: ManifoldSettings, longest: float) -> None:
         self.flow, self.settings = flow, settings
+        self.short = SHORT * longest if flow.phi.kinks else 0.0
         self.state = self.tangent = np.empty(0)
         self.turned = 0.0
 
@@ -131,7 +135,7 @@ class _Walk:
         if stretch(self.flow, y, tangent)[0] > self.settings.rate_max:
             return "rate"
         turned = max(_angle(secant[0], direction), _angle(tangent[0], secant[0]))
-        if turned > self.settings.turn:
+        if turned > (KINK if step < self.short else self.settings.turn):
             return "corner"
         self.state, self.tangent, self.turned = y[0], tangent[0], max(turned, _angle(tangent[0], before))
         return None
@@ -164,7 +168,7 @@ class _Walk:
             if found is not None:
                 (self.state, self.tangent), self.turned = found, 0.0
                 return True
-            radius *= 2
+            radius *= 3
         return False
 
     def _leaves(self, x: Array, t: Array, radius: float) -> bool:

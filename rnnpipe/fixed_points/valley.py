@@ -22,8 +22,8 @@ from rnnpipe.fixed_points.response import Array
 ITERATIONS = 60
 """Of the method of Levenberg and Marquardt; a smooth valley takes about five."""
 
-STEP = 1e-12
-"""A step shorter than this, relative to the state (at least 1), is the last one."""
+STEP, GAIN = 1e-12, 1e-15
+"""A step shorter than this, relative to the state (at least 1), or one that promises less of q, is the last one."""
 
 
 def velocity(flow: Flow, y: Array) -> Array:
@@ -59,7 +59,7 @@ def onto_floor(flow: Flow, y: Array, normal: Array) -> tuple[Array, Array]:
     n, n_units = y.shape
     v = velocity(flow, y)
     q = 0.5 * (v**2).sum(1)
-    damping, factor = np.full(n, 1e-3), np.full(n, 2.0)
+    damping, factor = np.full(n, 1e-6), np.full(n, 2.0)
     running = np.arange(n)
     diagonal = np.arange(n_units)
     for _ in range(ITERATIONS):
@@ -88,8 +88,8 @@ def onto_floor(flow: Flow, y: Array, normal: Array) -> tuple[Array, Array]:
         refused = running[~better]
         damping[refused] *= factor[refused]
         factor[refused] *= 2
-        short = np.abs(step).max(1) <= STEP * np.maximum(1, np.abs(here).max(1))
-        running = running[~short]
+        last = (np.abs(step).max(1) <= STEP * np.maximum(1, np.abs(here).max(1))) | (predicted <= GAIN * q[running])
+        running = running[~last]
         if not len(running):
             break
     return y, q
