@@ -113,7 +113,7 @@ def test_help_lists_every_setting_of_the_named_task_with_unit_and_default() -> N
     ("words", "message"),
     [
         (["--task.name", "rdm_fixd"], "unknown task 'rdm_fixd' (did you mean 'rdm_fixed'?"),
-        ([], "no task is named: give --task.name, one of context_integration, gambling"),
+        ([], "no task is named: give --task.name, one of angle_addition, angle_integration"),
         (["--task.name=rdm_fixed", "--network.n_unit=3"], "--network.n_units"),
         (["--task.name=rdm_fixed", "--network.n_units=x"], "--network.n_units x: input should be a valid integer"),
         (["--task.name=rdm_fixed", "--network.n_units=0"], "network: n_units = 0: input should be greater than 0"),
