@@ -19,8 +19,9 @@ too sharply; there were too many steps; or the points of the curve were given.""
 SHORTEST = 1e-8
 """Shortest step, relative to the size of the start: how exactly ends are located."""
 
-SHORT, KINK = 1e-2, 60.0
-"""Steps shorter than `SHORT` of the longest may turn by `KINK` degrees: kinks of units do not become smaller."""
+SHORT, KINK, SLOW = 1e-2, 45.0, 0.2
+"""Steps shorter than `SHORT` of the longest may turn by `KINK` degrees, as kinks of units do not become smaller; the
+rate along the valley must then be `SLOW` of the largest at most, which it is not beside the valley."""
 
 PATIENCE = 200
 """A trace ends if its last steps, as many as this, are not as long together as one may be."""
@@ -132,10 +133,12 @@ class _Walk:
             return "speed"
         secant = (y - x) / np.linalg.norm(y - x, axis=1, keepdims=True)
         tangent = along_floor(self.flow, y, secant)
-        if stretch(self.flow, y, tangent)[0] > self.settings.rate_max:
+        rate = float(stretch(self.flow, y, tangent)[0])
+        if rate > self.settings.rate_max:
             return "rate"
         turned = max(_angle(secant[0], direction), _angle(tangent[0], secant[0]))
-        if turned > (KINK if step < self.short else self.settings.turn):
+        kink = step < self.short and turned < KINK and rate < SLOW * self.settings.rate_max
+        if turned > self.settings.turn and not kink:
             return "corner"
         self.state, self.tangent, self.turned = y[0], tangent[0], max(turned, _angle(tangent[0], before))
         return None
