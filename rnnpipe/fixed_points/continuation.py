@@ -205,7 +205,9 @@ def follow_branch(
         points.append(new)
         step = min(longest, 1.5 * step)
     z = np.array(points)
-    unstable = [int((np.linalg.eigvals(path.at(p).stability_matrix(y)).real > 0).sum()) for y, p in zip(z[:, :-1], z[:, -1])]
+    unstable = [
+        int((np.linalg.eigvals(path.at(p).stability_matrix(y)).real > 0).sum()) for y, p in zip(z[:, :-1], z[:, -1])
+    ]
     found = np.array(folds).reshape(-1, n + 1)
     return Branch(z[:, :-1], z[:, -1], np.array(unstable), found[:, :-1], found[:, -1], end)
 
@@ -236,7 +238,9 @@ def _fold(path: _Path, z: Array, tangent: Array, step: float) -> Array:
         nonlocal last
         found = path.corrected(z + h * tangent, tangent)
         if found is None:
-            raise ContinuationError("a fold could not be located: the branch is singular there in more than one direction.")
+            raise ContinuationError(
+                "a fold could not be located: the branch is singular there in more than one direction."
+            )
         last = found
         return float(path.tangent(found, tangent)[-1])
 
