@@ -6,14 +6,20 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 from synthetic import write_arrays
 
+from rnnpipe.io.ctrnn import as_ctrnn, write_ctrnn
+from rnnpipe.io.evaluation import SCHEMA
 from rnnpipe.io.fixed_points import KIND as POINTS
 from rnnpipe.io.fixed_points import SCHEMA as POINTS_SCHEMA
 from rnnpipe.io.hdf5 import create, put
+from rnnpipe.io.history import write_regression_history
+from rnnpipe.networks.ctrnn_constraints import Constraints
+from rnnpipe.networks.ctrnn_settings import CtrnnSettings
 from rnnpipe.tasks._regression import RegressionTask
 from rnnpipe.tasks.cddm import Cddm
 from rnnpipe.tasks.flip_flop import FlipFlop
@@ -88,10 +94,14 @@ def write_cddm(path: Path, repeats: int = 4, seed: int = 0) -> pd.DataFrame:
     rates = np.stack([np.maximum(1 + g * k, 0) for g, k in zip(gain, kinds, strict=True)] + [0 * kinds[0]], axis=-1)
     rates[..., :-1] += 0.02 * rng.standard_normal((*rates.shape[:2], N_UNITS - 1))
     correct = np.where(relevant == 0, 1, right == (relevant > 0)).astype(np.int8)
-    return write_regression(
+    table = write_regression(
         path, task, trials, output, rates,
         choice=np.where(right, 2, 1).astype(np.int8), decision=np.ones(trials.n_trials, bool), correct=correct,
     )  # fmt: skip
+    with h5py.File(path, "r+") as file:
+        put(file, "units/type", SCHEMA, np.where(np.arange(N_UNITS) < 13, 1, -1).astype(np.int8))
+        put(file, "units/tau", SCHEMA, np.full(N_UNITS, 40.0))
+    return table
 
 
 def write_flip_flop(path: Path, n_bits: int = 3, n_trials: int = 20, seed: int = 0) -> pd.DataFrame:
@@ -139,6 +149,66 @@ def write_cube(path: Path, n_bits: int = 3, n_units: int = N_UNITS) -> None:
             put(file, name, POINTS_SCHEMA, values)
 
 
+def write_loss(path: Path, seed: int, n_evaluations: int = 40, penalties: bool = True) -> list[dict[str, Any]]:
+    """History of a training whose error falls to 0.08 and rises a little at the end. Returns its evaluations."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for k in range(n_evaluations):
+        mse = 0.08 + 0.7 * np.exp(-k / 8) * (1 + 0.1 * rng.standard_normal()) + 0.02 * max(0, k - 34) / 5
+        row = {
+            "iteration": 10 * k, "n_trials": 2560 * k, "mse": mse, "loss": mse + 0.01,
+            "training_loss": mse + 0.02 if k else np.nan, "training_mse": mse + 0.01 if k else np.nan,
+            "gradient_norm": np.exp(-k / 15) if k else np.nan, "learning_rate": 1e-3, "spectral_radius": 1.2,
+            "largest_state": 1.0, "n_rollbacks": 0, "criterion": False,
+            "new_best": not rows or mse < min(row["mse"] for row in rows), "sign_correct": 0.9,
+        }  # fmt: skip
+        if penalties:
+            row |= {"penalty_orthogonality": 0.3 + np.exp(-k / 5), "penalty_mean_rate": 0.2 + 0.002 * k}
+        rows.append(row)
+    write_regression_history(
+        path, rows, [0.1] * (10 * n_evaluations), [0.1] * (10 * n_evaluations), {"task": {"name": "flip_flop"}},
+        {"stage": "train"}, seed=seed, task="flip_flop",
+    )  # fmt: skip
+    return rows
+
+
+def write_network(path: Path, task: RegressionTask, w_rec: Any, w_in: Any, w_out: Any, **settings: Any) -> None:
+    """Write a network of known weights as a trained one."""
+    units = CtrnnSettings(
+        **{"n_units": len(w_rec), "self_connections": True, "spectral_radius": None, "projection": "none", **settings}
+    )
+    arrays = {
+        "w_rec": w_rec,
+        "w_in": w_in,
+        "w_out": w_out,
+        "b_rec": np.zeros(len(w_rec)),
+        "x_init": np.zeros(len(w_rec)),
+    }
+    network = as_ctrnn({k: np.asarray(v, np.float32) for k, v in arrays.items()}, units, task.dt)
+    sign = np.zeros(len(w_rec), np.int8)
+    if units.dale:
+        sign[:] = np.where(np.arange(len(w_rec)) < units.n_excitatory, 1, -1)
+    masks = {f"mask_{k}": np.ones_like(arrays[f"w_{k}"], bool) for k in ("rec", "in", "out")}
+    constraints = Constraints(
+        **masks, sign_rec=sign, sign_in=int(units.nonnegative_io), sign_out=int(units.nonnegative_io)
+    )
+    everything = {"task": {"name": task.name, **task.model_dump(mode="json")}, "network": units.model_dump(mode="json"),
+                  "learning": {"rule": "regression"}}  # fmt: skip
+    write_ctrnn(path, network, network, constraints, everything, 0, {}, {"stage": "train"}, {})
+
+
+def write_dale(path: Path, n_units: int = N_UNITS) -> None:
+    """A network with Dale's principle and non-negative, sparse input and output weights, for the task `cddm`."""
+    rng, task = np.random.default_rng(4), cddm()
+    settings = {"dale": True, "nonnegative_io": True, "activation": "relu", "tau": 40.0}
+    n_excitatory = CtrnnSettings(n_units=n_units, **settings).n_excitatory
+    sign = np.where(np.arange(n_units) < n_excitatory, 1.0, -3.0)
+    w_rec = np.abs(rng.standard_normal((n_units, n_units))) * sign / n_units
+    w_in = np.where(rng.random((n_units, 6)) < 0.3, rng.random((n_units, 6)), 0.0)
+    w_out = np.where(rng.random((2, n_units)) < 0.4, rng.random((2, n_units)), 0.0)
+    write_network(path, task, w_rec, w_in, w_out, **settings)
+
+
 def write_figure_inputs(folder: Path) -> None:
     """Files for `figure_inputs`, into `folder`/regression."""
     place = folder / "regression"
@@ -146,6 +216,9 @@ def write_figure_inputs(folder: Path) -> None:
     write_cddm(place / "cddm.h5")
     write_flip_flop(place / "flip_flop.h5")
     write_cube(place / "cube.h5")
+    write_dale(place / "dale.pth")
+    for seed in (0, 1, 2):
+        write_loss(place / f"loss{seed}.h5", seed)
 
 
 def figure_inputs(folder: Path, figure: str) -> dict[str, list[Path]]:
@@ -155,6 +228,12 @@ def figure_inputs(folder: Path, figure: str) -> dict[str, list[Path]]:
         return {"activity": [place / "flip_flop.h5"]}
     if figure == "fig_psychometric_surface":
         return {"behaviour": [place / "cddm.h5"]}
+    if figure == "fig_population":
+        return {"activity": [place / "cddm.h5"], "network": [place / "dale.pth"]}
+    if figure == "fig_weight_matrices":
+        return {"network": [place / "dale.pth"]}
+    if figure == "fig_loss":
+        return {"history": sorted(place.glob("loss*.h5"))}
     if figure == "fig_fixed_points":
         return {"fixed_points": [place / "cube.h5"], "activity": [place / "flip_flop.h5"]}
     return {}

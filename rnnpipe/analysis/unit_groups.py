@@ -26,6 +26,27 @@ LEFT_OUT = -1
 """Cluster of units that are in none."""
 
 
+def condition_means(rates: NDArray[Any], condition: ArrayLike, n_bins: int) -> Array:
+    """Mean response to each condition, in bins of time.
+
+    Args:
+        rates: (n_steps, n_trials, n_units).
+        condition: Of each trial, 0, 1, ..., each at least once, (n_trials,).
+        n_bins: Bins of time, as equal as steps allow; never more than there are steps.
+
+    Returns:
+        (n_conditions, n_bins, n_units).
+    """
+    group = np.asarray(condition)
+    edges = np.unique(np.linspace(0, len(rates), min(n_bins, len(rates)) + 1).round().astype(int))
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], np.arange(int(group.max()) + 1))
+    binned = np.add.reduceat(rates, edges[:-1], axis=0, dtype=np.float64)[:, order]
+    sums = np.add.reduceat(binned, starts, axis=1)
+    size = np.diff(edges)[:, None, None] * np.bincount(group)[:, None]
+    return np.moveaxis(sums / size, 1, 0)
+
+
 def response_shapes(responses: NDArray[Any]) -> tuple[Array, NDArray[np.bool_]]:
     """Mean responses as vectors of length 1 about 0, so that units are compared by shape, not by size.
 

@@ -32,6 +32,7 @@ FRAMES_PER_SECOND = 20
 DPI = 110
 SUFFIXES = (".gif", ".mp4")
 ALMOST_WHITE = 244
+"""Colours of a palette from this value on are white."""
 SAMPLED = 8
 """Frames whose colours make the palette of a GIF."""
 
