@@ -134,7 +134,7 @@ class _Path:
         return np.asarray(null if null @ guess > 0 else -null)
 
     def corrected(self, z: Array, normal: Array) -> Array | None:
-        """The point of the branch in the hyperplane through z across `normal`; None if Newton's method does not find it."""
+        """The point of the branch in the hyperplane through z across `normal`; None if it is not found."""
         offset = normal @ z
         best = np.inf
         for _ in range(12):
@@ -173,14 +173,15 @@ def follow_branch(
     across = np.append(np.zeros(n), 1.0)
     first = path.corrected(np.append(start, float(side)), across)
     if first is None or np.linalg.norm(first[:-1] - start) > 1e-3 * max(1.0, float(np.linalg.norm(start))):
+        speed = np.linalg.norm(path.residual(np.append(start, side)))
         raise ContinuationError(
-            f"the start is no fixed point under its input: |v| = {np.linalg.norm(path.residual(np.append(start, side))):.2g} "
-            "per time constant; refine it first."
+            f"the start is no fixed point under its input: |v| = {speed:.2g} per time constant; refine it first."
         )
     longest = settings.longest_step * max(1.0, float(np.linalg.norm(start)))
     points, tangent = [first], path.tangent(first, across if side == 0 else -across)
     folds: list[Array] = []
-    step, end = longest / 4, "unfinished"
+    step = longest / 4
+    end: BranchEnd = "unfinished"
     while len(points) <= settings.max_steps:
         z = points[-1]
         new = path.corrected(z + step * tangent, tangent)
@@ -191,9 +192,12 @@ def follow_branch(
                 break
             continue
         if direction[-1] * tangent[-1] < 0:
-            folds.append(_fold(path, z, tangent, step))
+            fold = _fold(path, z, tangent, step)
+            if fold is None:
+                break
+            folds.append(fold)
         tangent = direction
-        if not 0 < new[-1] < 1 and len(points) > 0:
+        if not 0 < new[-1] < 1:
             limit = 0.0 if new[-1] <= 0 else 1.0
             last = path.corrected(_on(z, new, limit), across)
             if last is not None:
@@ -205,9 +209,7 @@ def follow_branch(
         points.append(new)
         step = min(longest, 1.5 * step)
     z = np.array(points)
-    unstable = [
-        int((np.linalg.eigvals(path.at(p).stability_matrix(y)).real > 0).sum()) for y, p in zip(z[:, :-1], z[:, -1])
-    ]
+    unstable = [int((np.linalg.eigvals(path.matrix(row)[:, :-1]).real > 0).sum()) for row in z]
     found = np.array(folds).reshape(-1, n + 1)
     return Branch(z[:, :-1], z[:, -1], np.array(unstable), found[:, :-1], found[:, -1], end)
 
@@ -227,25 +229,28 @@ def _on(z: Array, new: Array, p: float) -> Array:
     return between
 
 
-def _fold(path: _Path, z: Array, tangent: Array, step: float) -> Array:
+def _fold(path: _Path, z: Array, tangent: Array, step: float) -> Array | None:
     """The fold within a step from z along `tangent`: where dp along the branch is 0.
 
-    p is stationary there, so that its error is of the second order in that of the place.
+    p is stationary there, so that its error is of the second order in that of the place. None if the branch is
+    singular there in more than one direction, as where several parts of a network lose their fixed points at once.
     """
-    last = z
 
     def rising(h: float) -> float:
-        nonlocal last
         found = path.corrected(z + h * tangent, tangent)
         if found is None:
-            raise ContinuationError(
-                "a fold could not be located: the branch is singular there in more than one direction."
-            )
-        last = found
+            raise _Singular
         return float(path.tangent(found, tangent)[-1])
 
-    brentq(rising, 0.0, step, xtol=1e-13 * max(1.0, step), rtol=1e-14)
-    return last
+    try:
+        place = brentq(rising, 0.0, step, xtol=1e-13 * max(1.0, step), rtol=1e-14)
+    except _Singular:
+        return None
+    return path.corrected(z + place * tangent, tangent)
+
+
+class _Singular(Exception):
+    """A point of a branch cannot be found."""
 
 
 def connect(

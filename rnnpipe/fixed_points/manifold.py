@@ -1,9 +1,10 @@
-r"""Line and ring attractors of trained networks: slow curves in state space with a finite number of fixed points on them.
+"""Line and ring attractors of trained networks: slow curves with a finite number of fixed points on them.
 
-A curve of slow states y(s) is traced from a stable point (see `trace`) and sampled at equal distances s. It is described
-in the network's own states y and its own velocity v = time_unit dy/dt (see `Flow`): q = \|v\|^2 / 2, the speed \|v\|, and
-the signed speed v . t along the curve. Where v . t changes its sign there is a fixed point of the network; each is
-refined to round-off and classified by all of its eigenvalues. On a ring stable points and saddles alternate.
+A curve of slow states y(s) is traced from a stable point (see `trace`) and sampled at equal distances s. It is
+described in the network's own states y and its own velocity v = time_unit dy/dt (see `Flow`): q = |v|^2 / 2, the
+speed |v|, and the signed speed v . t along the curve. Where v . t changes its sign there is a fixed point of the
+network; each is refined to round-off and classified by all of its eigenvalues. On a ring stable points and saddles
+alternate.
 
 Source of the measures: Seung (1996) PNAS 93:13339 for line attractors; Sussillo & Barak (2013) Neural Computation
 25:626 for slow points and q.
@@ -50,7 +51,7 @@ class SlowManifold:
     arclength: Array
     """s, from 0 on, (n_points,)."""
     length: float
-    """Of the whole curve, in units of the state; that of a ring includes the way back from the last point to the first."""
+    """Of the whole curve, in units of the state; of a ring with the way back from the last point to the first."""
     ends: tuple[End, End]
     """Why the trace stopped at the first and at the last point."""
     gap: float
@@ -150,8 +151,8 @@ def stable_start(flow: Flow, visited: Array, duration: float, settings: Manifold
     slowest = y[q.argmin()]
     if q.min() > settings.q_max:
         raise ManifoldError(
-            f"no stable point: {duration:g} ms after the {len(y)} states given, q = |v|^2 / 2 is {q.min():.2g} or more, "
-            f"expected {settings.q_max:g} at most; relax for longer, or the network oscillates under this input."
+            f"no stable point: {duration:g} ms after the {len(y)} states given, q = |v|^2 / 2 is {q.min():.2g} or "
+            f"more, expected {settings.q_max:g} at most; relax for longer, or the network oscillates under this input."
         )
     point, found = newton(flow, slowest[None])
     near = np.linalg.norm(point[0] - slowest) <= 0.1 * max(1.0, float(np.linalg.norm(slowest)))
@@ -169,7 +170,7 @@ def trace_manifold(flow: Flow, start: Array, settings: ManifoldSettings | None =
         settings: Of the trace.
 
     Raises:
-        ManifoldError: The start is not slow, is left in other directions than along the curve, or has no slow direction.
+        ManifoldError: The start is not slow, or unstable across the curve, or has no slow direction.
     """
     settings = settings or ManifoldSettings()
     start = np.asarray(start, np.float64)
@@ -211,14 +212,11 @@ def described(
     chords = np.linalg.norm(np.diff(states, axis=0, append=states[:1]), axis=1)
     arclength = np.concatenate([[0], np.cumsum(chords[:-1])])
     length = float(arclength[-1] + (chords[-1] if closed else 0))
-    if closed:
-        guess = np.roll(states, -1, axis=0) - np.roll(states, 1, axis=0)
-    else:
-        guess = np.gradient(states, axis=0)
+    guess = np.roll(states, -1, axis=0) - np.roll(states, 1, axis=0) if closed else np.gradient(states, axis=0)
     guess /= np.linalg.norm(guess, axis=1, keepdims=True)
     tangents = along_floor(flow, states, guess)
     along = (velocity(flow, states) * tangents).sum(1)
-    values = np.linalg.eigvals(flow.stability_matrix(states))
+    values = np.linalg.eigvals(flow.stability_matrix(states)).astype(np.complex128)
     winding = _winding(states) if closed else 0
     if closed:
         kind: Kind = "ring" if abs(winding) == 1 else "open"
@@ -262,8 +260,8 @@ def _beginning(flow: Flow, start: Array, settings: ManifoldSettings) -> tuple[Ar
             return beside
         raise ManifoldError(
             f"no slow direction at the start: its slowest eigenvalue is {values[slowest]:.3g} per time constant "
-            f"({flow.time_unit / abs(values[slowest]):.3g} ms), expected {settings.rate_max:g} at most; raise rate_max, "
-            "or this is an isolated fixed point."
+            f"({flow.time_unit / abs(values[slowest]):.3g} ms), expected {settings.rate_max:g} at most; raise "
+            "rate_max, or this is an isolated fixed point."
         )
     others = np.delete(values, slowest)
     if others.real.max(initial=-1.0) > max(0.0, values[slowest].real) + 1e-9:
@@ -271,10 +269,8 @@ def _beginning(flow: Flow, start: Array, settings: ManifoldSettings) -> tuple[Ar
             f"the start is unstable across the slow direction (eigenvalue {others[others.real.argmax()]:.3g} per time "
             "constant); start at a stable fixed point."
         )
-    if values[slowest].imag:  # a slow spiral has no direction of its own: that in which v changes least
-        direction = np.linalg.svd(matrix)[2][-1]
-    else:
-        direction = vectors[:, slowest].real
+    # a slow spiral has no direction of its own: that in which v changes least
+    direction = np.linalg.svd(matrix)[2][-1] if values[slowest].imag else vectors[:, slowest].real
     direction = direction * np.sign(direction[np.abs(direction).argmax()])
     return start, np.asarray(direction / np.linalg.norm(direction))
 

@@ -1,7 +1,7 @@
 r"""What a line attractor integrates: right and left vectors of the slow mode, and how well each input drives it.
 
-At a slow point with the slow eigenvalue lambda of J, the right vector r is the direction of the line and the left vector
-l, with l . r = 1, reads the position s on it. A small change du of the input moves the network along the line by
+At a slow point with the slow eigenvalue lambda of J, the right vector r is the direction of the line and the left
+vector l, with l . r = 1, reads the position s on it. A small change du of the input moves the network along the line by
 
 .. math:: ds/dt = l \cdot \frac{\partial v}{\partial u} du = l_H \cdot W_{in} du
 

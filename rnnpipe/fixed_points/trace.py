@@ -1,4 +1,4 @@
-"""Following a valley of slow states: predictor, corrector in a hyperplane across it, adaptive steps, corners, closure."""
+"""Following a valley of slow states: predictor, corrector in a hyperplane across it, steps, corners, closure."""
 
 from __future__ import annotations
 
@@ -184,12 +184,12 @@ class _Walk:
 
 def _angle(a: Array, b: Array) -> float:
     """Between unit vectors, degrees; exact for small ones."""
-    return float(np.degrees(2 * np.arcsin(min(1.0, np.linalg.norm(a - b) / 2))))
+    return float(np.degrees(2 * np.arcsin(min(1.0, float(np.linalg.norm(a - b)) / 2))))
 
 
 def _distance(point: Array, a: Array, b: Array) -> float:
     """Of a point from the piece of a straight line between a and b, infinite if it is beyond its ends."""
-    along = float((point - a) @ (b - a) / max((b - a) @ (b - a), 1e-300))
+    along = float((point - a) @ (b - a)) / max(float((b - a) @ (b - a)), 1e-300)
     return float(np.linalg.norm(point - a - along * (b - a))) if 0 <= along <= 1 else np.inf
 
 

@@ -135,6 +135,6 @@ def newton(flow: Flow, y: Array, iterations: int = 30) -> tuple[Array, NDArray[n
 
 def _solve(matrix: Array, right: Array) -> Array:
     try:
-        return np.linalg.solve(matrix, right[..., None])[..., 0]
+        return np.asarray(np.linalg.solve(matrix, right[..., None])[..., 0])
     except np.linalg.LinAlgError:  # exactly singular somewhere: the least-squares steps
-        return (np.linalg.pinv(matrix) @ right[..., None])[..., 0]
+        return np.asarray((np.linalg.pinv(matrix) @ right[..., None])[..., 0])
