@@ -88,7 +88,7 @@ class Trials:
     def during(self, period: str) -> NDArray[np.bool_]:
         """Whether step t lies in a period, (n_steps, n_trials)."""
         onset, offset = self.periods[period].T
-        t = np.arange(self.n_steps)[:, None]
+        t = np.arange(self.n_steps, dtype=np.int32)[:, None]
         return (onset <= t) & (t < offset)
 
     def reward(self, t: int, action: NDArray[np.integer[Any]]) -> NDArray[np.float32]:

@@ -153,7 +153,7 @@ class CategoricalTask(RegressionTask, Discrimination):
         return value, correct
 
     def write_target(self, target: NDArray[np.float32], conditions: Conditions, during: During) -> None:
-        target += during["decision"][..., None] * self.levels()[self.answer(conditions)]
+        write(target, during["decision"], self.levels()[self.answer(conditions)])
 
     def choices(self, output: NDArray[np.floating[Any]], trials: Trials) -> NDArray[np.int8]:
         """The action that each trial's output stands for, (n_trials,): the nearest of `levels`, -1 if it is not finite.
@@ -178,6 +178,15 @@ class CategoricalTask(RegressionTask, Discrimination):
         judged = judged if among is None else judged & among
         right = self.choices(output, trials) == trials.correct.argmax(1)
         return float(right[judged].mean()) if judged.any() else float("nan")
+
+
+def write(part: NDArray[np.float32], during: NDArray[np.bool_], level: NDArray[np.floating[Any]]) -> None:
+    """Write levels of trials, (n_trials, n_channels), into channels (n_steps, n_trials, n_channels) while they are on.
+
+    Channel by channel: over the short last axis it would take longer than everything else in making a batch.
+    """
+    for k, values in enumerate(level.astype(np.float32).T):
+        np.multiply(during, values, out=part[..., k])
 
 
 def jittered(onset: float, jitter: float, dt: float) -> Draw:

@@ -11,7 +11,7 @@ from rnnpipe.settings import setting
 from rnnpipe.tasks._angles import AngleTask
 from rnnpipe.tasks._base import Bounds, Conditions
 from rnnpipe.tasks._draws import Choice, Draw
-from rnnpipe.tasks._regression import During
+from rnnpipe.tasks._regression import During, write
 from rnnpipe.trials import Trials
 
 
@@ -54,13 +54,13 @@ class AngleAddition(AngleTask):
 
     def write_inputs(self, inputs: NDArray[np.float32], conditions: Conditions, during: During) -> None:
         code = np.concatenate([self.encode(conditions[name]) for name in ("retinal", "head")], axis=-1)
-        inputs[:] = during["stimulus"][..., None] * code
+        write(inputs, during["stimulus"], code)
 
     def _sum(self, conditions: Conditions) -> NDArray[np.float64]:
         return np.asarray(conditions["retinal"], float) + np.asarray(conditions["head"], float)
 
     def write_target(self, target: NDArray[np.float32], conditions: Conditions, during: During) -> None:
-        target[:] = during["answer"][..., None] * self.encode(self._sum(conditions))
+        write(target, during["answer"], self.encode(self._sum(conditions)))
 
     def counted(self) -> dict[str, float]:
         return {"answer": self.grace}

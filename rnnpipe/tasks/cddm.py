@@ -12,7 +12,7 @@ from rnnpipe.settings import setting
 from rnnpipe.tasks._base import Bounds, Conditions
 from rnnpipe.tasks._draws import Choice, Draw
 from rnnpipe.tasks._motion import check_signed
-from rnnpipe.tasks._regression import CategoricalTask, During
+from rnnpipe.tasks._regression import CategoricalTask, During, write
 from rnnpipe.trials import Trials
 
 EASY = 0.2
@@ -93,7 +93,7 @@ class Cddm(CategoricalTask):
     def write_inputs(self, inputs: NDArray[np.float32], conditions: Conditions, during: During) -> None:
         for k, feature in enumerate(("motion", "colour")):
             inputs[..., k] = np.asarray(conditions["context"]) == feature
-        inputs[..., 2:] = during["stimulus"][..., None] * self.sensory(**self.coherence(conditions))
+        write(inputs[..., 2:], during["stimulus"], self.sensory(**self.coherence(conditions)))
 
     def sensory(self, motion: ArrayLike, colour: ArrayLike) -> NDArray[np.float64]:
         """Levels of the sensory inputs at signed coherences, (..., n_inputs - 2)."""
@@ -108,7 +108,7 @@ class Cddm(CategoricalTask):
     def write_target(self, target: NDArray[np.float32], conditions: Conditions, during: During) -> None:
         level = self.levels()[self.answer(conditions)]
         level[conditions["coherence_relevant"] == 0] = self.zero_target if self.outputs == 2 else 0.0
-        target += during["target"][..., None] * level
+        write(target, during["target"], level)
 
     def answer(self, conditions: Conditions) -> NDArray[Any]:
         return np.where(conditions["coherence_relevant"] > 0, 2, 1)

@@ -12,7 +12,7 @@ from rnnpipe.tasks._angles import AngleTask
 from rnnpipe.tasks._base import Conditions
 from rnnpipe.tasks._draws import Choice, Draw
 from rnnpipe.tasks._memory import MemoryTask
-from rnnpipe.tasks._regression import During
+from rnnpipe.tasks._regression import During, write
 from rnnpipe.trials import Trials
 
 
@@ -45,7 +45,7 @@ class MemoryAngle(MemoryTask, AngleTask):
         return {"angle": Choice(tuple(angles.tolist())), "onset": self.onset()}
 
     def write_inputs(self, inputs: NDArray[np.float32], conditions: Conditions, during: During) -> None:
-        inputs[..., : self.n_outputs] = during["stimulus"][..., None] * self.encode(conditions["angle"])
+        write(inputs[..., : self.n_outputs], during["stimulus"], self.encode(conditions["angle"]))
         inputs[..., self.n_outputs :] = 1.0
         inputs[..., -1] = during["recall"]
 
@@ -53,7 +53,7 @@ class MemoryAngle(MemoryTask, AngleTask):
         return np.asarray(conditions["angle"], float) + self.offset
 
     def write_target(self, target: NDArray[np.float32], conditions: Conditions, during: During) -> None:
-        target += during["recall"][..., None] * self.encode(self._answer(conditions))
+        write(target, during["recall"], self.encode(self._answer(conditions)))
 
     def own_scores(self, output: NDArray[np.floating[Any]], trials: Trials) -> dict[str, float]:
         """`angular_error`: median error of the recalled angle over trials, degrees."""

@@ -11,7 +11,7 @@ from rnnpipe.settings import setting
 from rnnpipe.tasks._base import Conditions
 from rnnpipe.tasks._draws import Choice, Draw
 from rnnpipe.tasks._memory import MemoryTask
-from rnnpipe.tasks._regression import During
+from rnnpipe.tasks._regression import During, write
 from rnnpipe.trials import Trials
 
 
@@ -48,12 +48,12 @@ class MemoryNumber(MemoryTask):
         }
 
     def write_inputs(self, inputs: NDArray[np.float32], conditions: Conditions, during: During) -> None:
-        inputs[..., 0] = during["stimulus"] * conditions["number"]
+        write(inputs[..., :1], during["stimulus"], np.asarray(conditions["number"], float)[:, None])
         inputs[..., 1] = during["recall"]
         inputs[..., 2:] = 1.0
 
     def write_target(self, target: NDArray[np.float32], conditions: Conditions, during: During) -> None:
-        target[..., 0] = during["recall"] * (self.gain * np.asarray(conditions["number"]))
+        write(target, during["recall"], self.gain * np.asarray(conditions["number"], float)[:, None])
 
     def own_scores(self, output: NDArray[np.floating[Any]], trials: Trials) -> dict[str, float]:
         """`slope` of the recalled number over the one shown; `r2_recalled`, explained variance of the right answers."""
