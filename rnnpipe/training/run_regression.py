@@ -9,22 +9,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from rnnpipe.errors import Interrupted, SettingsError, TrainingError
+from rnnpipe.errors import DeviceError, Interrupted, SettingsError, TrainingError
 from rnnpipe.files import check_writable
 from rnnpipe.io.ctrnn import write_ctrnn
 from rnnpipe.io.history import write_regression_history
 from rnnpipe.memory import keep_freed_memory
 from rnnpipe.networks.ctrnn_engine import CtrnnEngine
-from rnnpipe.networks.engines import choose_device, hold_libraries, thread_pool
+from rnnpipe.networks.engines import hold_libraries, thread_pool
 from rnnpipe.process import only_one, stop_requests
 from rnnpipe.progress import Progress
 from rnnpipe.settings import canonical
 from rnnpipe.tasks._regression import RegressionTask
 from rnnpipe.training.checkpoint import Checkpoint
 from rnnpipe.training.job import Job
-from rnnpipe.training.regression import MakeEngine, Member
+from rnnpipe.training.regression import Member
 
 
 def train(job: Job) -> None:
@@ -37,7 +35,8 @@ def train(job: Job) -> None:
         )
     if job.initial is not None:
         raise SettingsError("--initial is for policy-gradient trainings; rule regression starts from new weights.")
-    where = choose_device(job.device)
+    if job.device == "cuda":
+        raise DeviceError("rule regression trains on the CPU; use --device cpu or auto.")
     keep_freed_memory()
     hold_libraries()
     place = job.checkpoint or _beside(job)
@@ -46,10 +45,10 @@ def train(job: Job) -> None:
         # several networks share the threads, one each; a network alone spreads its batch over them
         map_: Callable[..., Any] = pool.map if job.threads > 1 else map
         alone = len(job.seeds) == 1
-        engine = _engine(where, map_ if alone else map)
+        engine = partial(CtrnnEngine, map_=map_ if alone else map)
         members = [Member(task, network, learning, seed, engine) for seed in job.seeds]
-        kept = Checkpoint(place, canonical([job.plain, job.seeds, job.provenance, where.type]))
-        _run(members, kept, job.checkpoint_seconds, map if alone or where.type != "cpu" else map_)
+        kept = Checkpoint(place, canonical([job.plain, job.seeds, job.provenance]))
+        _run(members, kept, job.checkpoint_seconds, map if alone else map_)
         failed = [member for member in members if not member.reached_criterion]
         error = bool(failed) and learning.on_failure == "error"
         scores = [_write(member, job, "failed" if error and member in failed else "") for member in members]
@@ -77,10 +76,6 @@ def train(job: Job) -> None:
 def _beside(job: Job) -> Path:
     first = job.network(job.seeds[0])
     return first.with_name(f".{first.name}.checkpoint")
-
-
-def _engine(where: torch.device, map_: Callable[..., Any]) -> MakeEngine:
-    return partial(CtrnnEngine, map_=map_)
 
 
 def _run(members: list[Member], checkpoint: Checkpoint, seconds: float, map_: Callable[..., Any]) -> None:
