@@ -168,7 +168,7 @@ def activate(kind, phi, z, rate, slope, factor):  # type: ignore[no-untyped-def]
         kind: Of KINDS.
         phi: Slope, shift, sharpness and leak, see `activations.Activation`.
         z: Inputs, (n,).
-        rate: Filled with rates; may be `z` itself.
+        rate: Filled with rates; other memory than `z`, for the sake of speed.
         slope: Filled with derivatives times `factor`.
         factor: The factor.
     """

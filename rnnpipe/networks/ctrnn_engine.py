@@ -166,7 +166,7 @@ class CtrnnEngine:
             self._current, self._pre, self._kind, np.array(self._phi, kind), kind(self._alpha), kind(self._gamma),
             np.array(sigmas, kind), kind(call.factor), call.w, call.w_out, call.p["x_init"], tuple(given),
             drawn and any(sigmas), space.lanes, space.slots, max(1, space.x_slots), space.src, space.grad, space.x,
-            space.z, space.y, space.xi, space.shown, space.noisy, call.outputs, call.states,
+            space.z, space.a, space.y, space.xi, space.shown, space.noisy, call.outputs, call.states,
         )  # fmt: skip
         size = np.array(largest, np.int32 if kind is np.float32 else np.int64).view(kind)
         return error, square, float(size)
@@ -287,7 +287,8 @@ class CtrnnEngine:
         none: Array = np.zeros((0, 0, 0), kind)
         outputs: Array = np.empty((n_steps, n_trials, n_out), kind)
         kept: Array = np.empty((n_steps, n_trials, n), kind) if states else none
-        call = _Call(arrays, np.ascontiguousarray(inputs, kind), seed or 0, noise, none, none[0], outputs, kept)
+        no_mask: Array = np.zeros((0, 0), kind)
+        call = _Call(arrays, np.ascontiguousarray(inputs, kind), seed or 0, noise, none, no_mask, outputs, kept)
         sizes = 2, 2 if self._current else 0, n, n_in, n_out, kind
         spaces = self._spaces("run", *sizes)
 

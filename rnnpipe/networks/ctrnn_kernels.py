@@ -28,7 +28,7 @@ from numba.extending import overload
 
 from rnnpipe.networks.ctrnn_activations import activate
 from rnnpipe.networks.ctrnn_products import ROWS, SIDES, accumulate, multiply
-from rnnpipe.networks.random_kernels import mix, mixed, normal, start_lanes
+from rnnpipe.networks.random_kernels import LANES, mix, mixed, normal, start_lanes
 
 _OPTIONS: dict[str, Any] = {
     "nogil": True,
@@ -37,7 +37,7 @@ _OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
 }
 
-CHUNK = 2048
+CHUNK = 1024
 """Numbers of a unit, over steps and trials, that are summed before sums leave the registers."""
 
 
@@ -137,7 +137,7 @@ def _silence(rows: Any, n: int, count: int, width: int) -> None:
 @numba.njit(**_OPTIONS)
 def forward(  # type: ignore[no-untyped-def]
     inputs, target, mask, first, count, width, learning, current, pre, kind, phi, alpha, gamma, sigmas, factor,
-    w, w_out, x_init, given, drawn, lanes, slots, x_slots, src, grad, x, z, y, xi, shown, noisy, outputs, states,
+    w, w_out, x_init, given, drawn, lanes, slots, x_slots, src, grad, x, z, pull, y, xi, shown, noisy, outputs, states,
 ):  # fmt: skip
     """Run a tile.
 
@@ -157,7 +157,8 @@ def forward(  # type: ignore[no-untyped-def]
         drawn, lanes: Whether noise is drawn from these random generators.
         slots, x_slots: Steps that `src` and `grad`, and `x`, have room for; then the first ones are written over.
         src, grad, x: Sources, gradients, and, in the current form, states, by step.
-        z, y, xi, shown: Workspaces: input of units, outputs, noise, rates as the output sees them.
+        z, pull, y, xi, shown: Workspaces: input of units, where they are drawn to, outputs, noise, rates as the output
+            sees them.
         noisy: Blocks of `accumulate`: gradient of w_out by the noise of the output, which is added.
         outputs, states: (n_steps, n_trials, ·), filled unless they are empty.
 
@@ -168,6 +169,7 @@ def forward(  # type: ignore[no-untyped-def]
     n_out = target.shape[2] if learning else outputs.shape[2]
     high, low = filled(n + n_in + 1, SIDES[1]) * width, filled(n + n_out, SIDES[0]) * width
     m, inside = n * width, n * width + n_in * width
+    numbers = filled(inside + (m if sigmas[2] != 0 else 0), 2 * LANES)
     error, square, largest = 0.0, 0.0, _size(z.dtype.type(0))
     zero, one = z.dtype.type(0), z.dtype.type(1)
     start_x = x if current else src
@@ -189,7 +191,7 @@ def forward(  # type: ignore[no-untyped-def]
             up = (t + 1) * low
         now = src[at : at + high]
         if drawn:
-            _draw(lanes, xi)
+            _draw(lanes, xi[:numbers])
         else:
             if sigmas[0] != zero and t < n_steps - 1:
                 _spread(given[0][t], first, count, width, xi)
@@ -259,8 +261,8 @@ def forward(  # type: ignore[no-untyped-def]
                 for i in range(m):
                     z[i] += sigma * xi[i]
                 sigma = zero
-            activate(kind, phi, z[:m], z[:m], slope, alpha)
-            added, top = _leak(now[:m], z[:m], xi[:m], sigma, alpha, gamma, new)
+            activate(kind, phi, z[:m], pull[:m], slope, alpha)
+            added, top = _leak(now[:m], pull[:m], xi[:m], sigma, alpha, gamma, new)
             if count < width:
                 _silence(slope, n, count, width)
                 _silence(new, n, count, width)

@@ -6,6 +6,7 @@ Activity of a tile of trials is laid out (unit, trial), trials contiguous. Two k
   (`pack`); a block times a strip of a few vectors of trials stays in registers, and each weight is read once for all.
 * `accumulate`: gradients of weights, sums over trials and steps of products of two units' numbers. `SIDES` units of
   either kind at once, whose sums stay in registers, one lane for every so many trials, until a chunk of steps is done.
+  Those of the first kind stay in the nearest cache meanwhile, the others come from the next one, asked for in time.
 
 The code is LLVM's, with vectors as long as the processor's registers, so it needs no particular processor.
 """
@@ -32,13 +33,13 @@ ROWS = 5
 """Rows of a block of a packed matrix."""
 VECTORS = 4 if WIDE else 2
 """Vectors of a strip: ROWS * VECTORS sums, the strip and a weight fit into the registers."""
-SIDES = (4, 6) if WIDE else (3, 4)
+SIDES = (6, 4) if WIDE else (4, 3)
 """Units whose products are summed at once."""
 GRAIN = 16
 """Trials of a tile are a multiple of this: one vector of 64 bytes in float32."""
 DEPTH = 128
 """Columns of a matrix whose part of the activity should stay in the nearest cache."""
-PANEL = 48
+PANEL = 60
 """Units of the second kind (a multiple of SIDES[1]) that are taken through a chunk of steps at once."""
 SUMS = 32
 """Room for the sums of a block of `accumulate`, filled up to whole vectors."""
@@ -76,6 +77,14 @@ class _Vectors:
 
     def multiply_add(self, x: Any, y: Any, z: Any) -> Any:
         return self.builder.fadd(self.builder.fmul(x, y, flags=["contract"]), z, flags=["contract"])
+
+    def fetch(self, base: Any, at: Any) -> None:
+        """Ask for what will be read soon."""
+        b, word = self.builder, ir.IntType(32)
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0i8")
+        b.call(function, [b.bitcast(b.gep(base, [at]), byte), *(ir.Constant(word, k) for k in (0, 3, 1))])
 
     def sums(self, vectors: list[Any]) -> Any:
         """Lane k of the result is the sum over lanes of vector k, of as many vectors as there are lanes."""
@@ -216,7 +225,9 @@ def _block(
                     at = _plus(builder, a_row, builder.mul(width, ir.Constant(_WORD, i)), trial)
                     ones.append(v.load(left, at))
                 for j in range(columns):
-                    other = v.load(right, _plus(builder, b_row, builder.mul(width, ir.Constant(_WORD, j)), trial))
+                    at = _plus(builder, b_row, builder.mul(width, ir.Constant(_WORD, j)), trial)
+                    other = v.load(right, at)
+                    v.fetch(right, _plus(builder, at, b_step))
                     for i in range(rows):
                         total = totals[i * columns + j]
                         builder.store(v.multiply_add(ones[i], other, builder.load(total)), total)
