@@ -27,6 +27,7 @@ STAGES = {
     "evaluate": "Run a trained network on a data set.",
     "fixed_points": "Find fixed points of a trained network.",
     "export": "Write a trained rate network for other programs.",
+    "convert": "Make a network of the parameters of one of another program.",
     "figures": "Draw a figure and write the numbers it plots.",
     "claims": "Check the numbers of a paper against the evaluations.",
     "bench": "Measure the speed of training, evaluation and environments.",
