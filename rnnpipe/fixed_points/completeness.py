@@ -155,4 +155,4 @@ def wilson(successes: Array, n: int, z: float = 1.959963984540054) -> tuple[Arra
     p = successes / n
     middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return np.maximum(middle - half, 0), np.minimum(middle + half, 1)
+    return np.clip(middle - half, 0, p), np.clip(middle + half, p, 1)  # p = 0 and 1 are ends, but for rounding

@@ -336,5 +336,5 @@ def _described(
         n_solved=found.n_solved,
         n_relaxations=n_relaxed,
         wall_time=time.perf_counter() - begin,
-        flops=found.flops,
+        flops=float(found.flops),
     )

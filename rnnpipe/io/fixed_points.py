@@ -1,4 +1,9 @@
-"""Fixed points on disk: one row a fixed point, one row an input under which they were searched for."""
+"""Fixed points on disk: one row a fixed point, one row an input under which they were searched for.
+
+Those of gated networks have the policy's probabilities; those of rate networks have what their search proves, too:
+certificates, stability of the flow, evidence of completeness, slow points and attractors that move; they are written by
+`rnnpipe.io.certified_points`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rnnpipe.analysis.fixed_points import FixedPoints
-from rnnpipe.io.hdf5 import Field, attributes, create, put, read
+from rnnpipe.io.hdf5 import Field, attributes, create, load, put, read
 
 KIND = "fixed_points"
 _POINT, _INPUT = ("fixed_point",), ("input",)
@@ -22,11 +27,17 @@ SCHEMA = {
     "inputs/n_starts": Field(_INPUT, "i", "starts of the search"),
     "inputs/n_converged": Field(_INPUT, "i", "starts that ended at a fixed point"),
     "inputs/relaxed_speed": Field(
-        _INPUT, "f", "largest change of a unit's state after a noise-free relaxation, median over starts", "1/s"
+        _INPUT,
+        "f",
+        "largest change of a unit's state after a noise-free relaxation, median over starts",
+        "1/s",
+        required=False,
     ),
     "fixed_points/input": Field(_POINT, "i", "index of the input"),
-    "fixed_points/x": Field(("fixed_point", "unit"), "f", "state; rates are its positive part"),
-    "fixed_points/action_probability": Field(("fixed_point", "action"), "f", "policy at the fixed point"),
+    "fixed_points/x": Field(("fixed_point", "unit"), "f", "state; rates of gated networks are its positive part"),
+    "fixed_points/action_probability": Field(
+        ("fixed_point", "action"), "f", "policy at the fixed point", required=False
+    ),
     "fixed_points/residual": Field(_POINT, "f", "largest difference of a unit's state from what drives it"),
     "fixed_points/radius": Field(
         _POINT, "f", "distance within which a true fixed point lies for certain; NaN: not proved"
@@ -76,7 +87,7 @@ def read_fixed_points(path: str | Path) -> tuple[pd.DataFrame, NDArray[np.float6
     """
     with read(path, KIND, SCHEMA) as file:
         group = file["fixed_points"]
-        table = pd.DataFrame({name: column[:] for name, column in group.items() if column.ndim == 1})
+        table = pd.DataFrame({name: load(column) for name, column in group.items() if column.ndim == 1})
         table.insert(0, "label", file["inputs/label"].asstr()[:][table["input"]])
         table["time_constant"] = group["time_constant"][:, 0]
         table.attrs = attributes(file)
