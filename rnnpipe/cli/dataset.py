@@ -13,6 +13,7 @@ from rnnpipe.io.episodes import write_episodes
 from rnnpipe.io.trials import write_trials
 from rnnpipe.provenance import provenance
 from rnnpipe.tasks._environment import EnvironmentTask
+from rnnpipe.tasks._regression import RegressionTask
 
 
 @stage(task=TASK, dataset=DatasetSettings)
@@ -32,6 +33,7 @@ def command(settings: dict[str, Any], out: Path) -> None:
         print(f"{out}: seeds of {len(seeds)} episodes of {task.id}")
         return
     total = n_trials(task, dataset)
+    outputs = {"output_names": list(task.output_names)} if isinstance(task, RegressionTask) else {}
     write_trials(
         out,
         blocks(task, dataset),
@@ -41,5 +43,6 @@ def command(settings: dict[str, Any], out: Path) -> None:
         seed=dataset.seed,
         input_names=list(task.input_names),
         action_names=list(task.action_names),
+        **outputs,
     )
     print(f"{out}: {total} trials of {task.name}, {dataset.trials_per_condition} of each condition")

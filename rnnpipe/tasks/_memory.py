@@ -56,8 +56,9 @@ class MemoryTask(RegressionTask):
     def recalled(self, output: NDArray[np.floating[Any]], trials: Trials) -> NDArray[np.float64]:
         """Mean output of each trial in recall where the loss counts, (n_trials, n_outputs)."""
         assert trials.mask is not None
-        w = (trials.mask * trials.during("recall")).astype(float)
-        return np.asarray(np.einsum("ti,tik->ik", w, output.astype(float)) / w.sum(0)[:, None])
+        w = (trials.mask * trials.during("recall")).astype(float)[..., None]
+        counted = np.where(w > 0, output.astype(float), 0.0)  # what does not count may be anything
+        return np.asarray((w * counted).sum(0) / w.sum(0))
 
     def shortest_periods(self) -> dict[str, float]:
         return {

@@ -21,7 +21,7 @@ class FlipFlop(RegressionTask):
     In each channel, independently, onsets are k_0 = 0, k_{i+1} = k_i + pulse + floor(E_i) with E_i exponential of mean
     tmax / n_events; there is no pulse at k_0, so that none begins before `pulse` has passed. Each pulse is +1 or -1
     with equal probability and lasts `pulse`. The target is 0 before the first pulse and its sign changes where a pulse
-    begins, one step before an output can. The loss counts throughout.
+    begins, one step before an output can. The loss counts throughout, or after `grace`.
 
     The condition `train` is a number that stands for all pulses of a trial; `events` unfolds it.
 
@@ -77,7 +77,7 @@ class FlipFlop(RegressionTask):
         target[:] = self._held(conditions)[0]
 
     def counted(self) -> dict[str, float]:
-        return {"stimulus": 0.0}
+        return {"stimulus": self.grace}
 
     def protocol_inputs(self) -> dict[str, NDArray[np.float64]]:
         found = {"rest": np.zeros(self.n_bits)}
@@ -95,4 +95,4 @@ class FlipFlop(RegressionTask):
         return {"pulse": self.pulse}
 
     def longest(self) -> float:
-        return 2 * self.pulse
+        return max(2 * self.pulse, self.grace + self.dt)
