@@ -23,6 +23,7 @@ from rnnpipe.networks.ctrnn_settings import CtrnnSettings
 from rnnpipe.tasks._regression import RegressionTask
 from rnnpipe.tasks.cddm import Cddm
 from rnnpipe.tasks.flip_flop import FlipFlop
+from rnnpipe.tasks.memory_angle import MemoryAngle
 from rnnpipe.trials import Trials
 
 COHERENCES = [-0.8, -0.2, -0.05, 0.0, 0.05, 0.2, 0.8]
@@ -209,6 +210,45 @@ def write_dale(path: Path, n_units: int = N_UNITS) -> None:
     write_network(path, task, w_rec, w_in, w_out, **settings)
 
 
+def write_decider(path: Path) -> None:
+    """A network that integrates the evidence that its context names, along a line attractor; tanh units, current form.
+
+    Two units hold the choice x_1 and the context x_2; sensory units carry what the context lets through, by saturation:
+    the inhibition of the other context silences them.
+    """
+    task = cddm()
+    n = 6  # choice, then two units of motion and two of colour (on, off), and one of the context
+    w_rec, w_in, w_out = np.zeros((n, n)), np.zeros((n, 6)), np.zeros((2, n))
+    w_rec[0, 0] = 1.02
+    w_rec[0, 1:5] = 0.25, -0.25, 0.25, -0.25
+    for unit, (channel, other) in enumerate(((2, 1), (3, 1), (4, 0), (5, 0)), start=1):
+        w_in[unit, channel], w_in[unit, other] = 0.8, 2.5
+    w_in[5, 0], w_in[5, 1] = 1.0, -1.0
+    w_out[0, 0], w_out[1, 0] = 1.0, -1.0
+    write_network(path, task, w_rec, w_in, w_out, form="current", activation="tanh", tau=40.0)
+
+
+def write_ring(path: Path, n_ring: int = 12) -> None:
+    """A memory of an angle: a ring of tanh units, and four units that pass it on to the outputs during recall only.
+
+    A little disorder leaves few fixed points on the ring.
+    """
+    task, rng = MemoryAngle(n_angles=12, repeats=1, bias=True), np.random.default_rng(2)
+    theta = 2 * np.pi * np.arange(n_ring) / n_ring
+    axes = np.stack([np.cos(theta), np.sin(theta)])
+    n = n_ring + 4
+    w_rec, w_in, w_out = np.zeros((n, n)), np.zeros((n, 4)), np.zeros((2, n))
+    w_rec[:n_ring, :n_ring] = 1.5 * 2 / n_ring * (axes.T @ axes) + 0.01 * rng.standard_normal((n_ring, n_ring)) / n_ring
+    w_in[:n_ring, :2] = axes.T
+    for k, axis in enumerate(axes):
+        for sign in (1, -1):
+            unit = n_ring + 2 * k + (sign < 0)
+            w_rec[unit, :n_ring] = -0.8 * sign * axis / n_ring
+            w_in[unit, 2:] = -2.5, 2.5
+            w_out[k, unit] = 2.5 * sign
+    write_network(path, task, w_rec, w_in, w_out, form="rate", activation="tanh", tau=10.0)
+
+
 def write_figure_inputs(folder: Path) -> None:
     """Files for `figure_inputs`, into `folder`/regression."""
     place = folder / "regression"
@@ -217,6 +257,8 @@ def write_figure_inputs(folder: Path) -> None:
     write_flip_flop(place / "flip_flop.h5")
     write_cube(place / "cube.h5")
     write_dale(place / "dale.pth")
+    write_decider(place / "decider.pth")
+    write_ring(place / "ring.pth")
     for seed in (0, 1, 2):
         write_loss(place / f"loss{seed}.h5", seed)
 
@@ -232,6 +274,10 @@ def figure_inputs(folder: Path, figure: str) -> dict[str, list[Path]]:
         return {"activity": [place / "cddm.h5"], "network": [place / "dale.pth"]}
     if figure == "fig_weight_matrices":
         return {"network": [place / "dale.pth"]}
+    if figure == "fig_line_attractor":
+        return {"network": [place / "decider.pth"]}
+    if figure == "fig_manifolds":
+        return {"network": [place / "ring.pth"]}
     if figure == "fig_loss":
         return {"history": sorted(place.glob("loss*.h5"))}
     if figure == "fig_fixed_points":

@@ -16,6 +16,16 @@ from rnnpipe.io.hdf5 import load, read
 
 Array = NDArray[np.float64]
 
+MORE = (
+    "fixed_points/rate",
+    "fixed_points/index",
+    "fixed_points/marginal",
+    "slow_points/input",
+    "slow_points/x",
+    "slow_points/rate",
+)
+"""What only files of rate networks have."""
+
 
 @dataclass(frozen=True)
 class Points:
@@ -28,7 +38,7 @@ class Points:
     input: NDArray[np.int64]
     """Index of the input of each point."""
     kind: NDArray[np.str_]
-    """"stable", "unstable", "marginal" (its slowest mode lasts longer than a trial) or "slow" (no fixed point)."""
+    """"stable", "unstable", "marginal" (its slowest mode is slower than the task) or "slow" (no fixed point)."""
     n_unstable: NDArray[np.int64]
     """Number of unstable directions: the index."""
     states: Array
@@ -57,20 +67,32 @@ class Points:
 
 
 def read_points(path: str | Path) -> Points:
-    """Fixed points of a file of stage `fixed_points`, with their classes."""
+    """Fixed points of a file of stage `fixed_points`, with their classes; and slow points, where there are any.
+
+    Points of rate networks have the classes of the flow. Those of gated networks have those of the map of one step, and
+    are marginal if their slowest mode lasts longer than a trial.
+    """
     table, states = read_fixed_points(path)
     with read(path, KIND, SCHEMA) as file:
         labels, values = load(file["inputs/label"]), load(file["inputs/values"])
-    n_unstable = table["n_unstable"].to_numpy(np.int64)
-    trial = task_of(table.attrs, path).tmax
-    kind = np.where(n_unstable > 0, "unstable", "stable")
-    kind = np.where(np.abs(table["time_constant"].to_numpy()) > trial, "marginal", kind)
+        more = {name: load(file[name]) for name in MORE if name in file}
+    if "fixed_points/index" in more:
+        rates, n_unstable = more["fixed_points/rate"], more["fixed_points/index"]
+        marginal = more["fixed_points/marginal"].astype(bool)
+    else:
+        rates, n_unstable = np.maximum(states, 0), table["n_unstable"].to_numpy()
+        marginal = np.abs(table["time_constant"].to_numpy()) > task_of(table.attrs, path).tmax
+    kind = np.where(marginal, "marginal", np.where(n_unstable > 0, "unstable", "stable"))
+    n_slow = len(more.get("slow_points/input", ()))
+    if n_slow:
+        states = np.concatenate([states, more["slow_points/x"]])
+        rates = np.concatenate([rates, more["slow_points/rate"]])
     return Points(
         labels=tuple(map(str, labels)),
         values=values.astype(np.float64),
-        input=table["input"].to_numpy(np.int64),
-        kind=kind.astype(str),
-        n_unstable=n_unstable,
+        input=np.concatenate([table["input"], more["slow_points/input"] if n_slow else []]).astype(np.int64),
+        kind=np.concatenate([kind, ["slow"] * n_slow]).astype(str),
+        n_unstable=np.concatenate([n_unstable, np.zeros(n_slow)]).astype(np.int64),
         states=states.astype(np.float64),
-        rates=np.maximum(states, 0).astype(np.float64),
+        rates=rates.astype(np.float64),
     )
