@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from rnnpipe.cli.main import main
 from rnnpipe.config import load_study
 from rnnpipe.dataset import DatasetSettings, blocks
 from rnnpipe.errors import SettingsError
@@ -632,6 +633,16 @@ def test_files_of_tasks_without_targets_are_as_before(tmp_path: Path) -> None:
         trials = file[:]
     assert trials.target is None and trials.mask is None and trials[:2].target is None
     assert trials.loss_mask.shape == (trials.n_steps, 3)
+
+
+def test_a_data_set_names_its_outputs(tmp_path: Path) -> None:
+    for name, outputs in (("flip_flop", ["bit_1", "bit_2", "bit_3"]), ("rdm_fixed", None)):
+        path = tmp_path / f"{name}.h5"
+        words = [f"--task.name={name}", "--dataset.trials_per_condition=1", f"--out={path}"]
+        assert main(["dataset", *words]) == 0
+        with open_trials(path) as file:
+            found = file.attributes.get("output_names")
+            assert found is None if outputs is None else list(found) == outputs
 
 
 def test_a_data_set_goes_through_the_factors() -> None:
