@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from rnnpipe.bench.bptt import measure_bptt
+from rnnpipe.bench.ctrnn import measure_ctrnn
 from rnnpipe.bench.environments import measure_environments
 from rnnpipe.bench.experiments import measure_criterion, measure_experiments
 from rnnpipe.bench.lif import measure_lif
@@ -25,7 +26,8 @@ from rnnpipe.config import read_study
 from rnnpipe.files import whole
 
 PARTS = (
-    "training", "evaluation", "environments", "startup", "experiments", "criterion", "supervised", "spiking", "mapping"
+    "training", "evaluation", "environments", "startup", "experiments", "criterion", "supervised", "continuous",
+    "spiking", "mapping",
 )  # fmt: skip
 
 
@@ -61,6 +63,8 @@ def command(only: tuple[str, ...], thread_counts: str, repetitions: int, config:
             yield from measure_startup()
         if "supervised" in wanted:
             yield from measure_bptt(threads, repetitions)
+        if "continuous" in wanted:
+            yield from measure_ctrnn(threads, repetitions)
         if "mapping" in wanted:
             yield from measure_mapping(threads)
         if "spiking" in wanted:

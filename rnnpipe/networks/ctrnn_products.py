@@ -31,6 +31,8 @@ WIDE = permutes()
 """Whether there are 32 registers of 64 bytes (AVX-512), not 16 of 32."""
 ROWS = 5
 """Rows of a block of a packed matrix."""
+REGISTER = 64 if WIDE else 32
+"""Bytes of a vector."""
 VECTORS = 4 if WIDE else 2
 """Vectors of a strip: ROWS * VECTORS sums, the strip and a weight fit into the registers."""
 SIDES = (6, 4) if WIDE else (4, 3)
@@ -54,7 +56,7 @@ class _Vectors:
         self.builder = builder
         single = dtype == types.float32
         self.element = ir.FloatType() if single else ir.DoubleType()
-        self.lanes = (64 if WIDE else 32) // (4 if single else 8)
+        self.lanes = REGISTER // (4 if single else 8)
         self.type = ir.VectorType(self.element, self.lanes)
         self.zero = ir.Constant(self.type, [0.0] * self.lanes)
 
@@ -153,18 +155,6 @@ def _strip(vectors: int) -> Any:
 _strip_1, _strip_2, _strip_3, _strip_4 = (_strip(k) for k in (1, 2, 3, 4))
 
 
-@intrinsic
-def _lanes(typingctx: Any, array: Any) -> Any:
-    """Numbers in a vector of the precision of an array."""
-    del typingctx
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        del context, args
-        return ir.Constant(_WORD, _Vectors(builder, signature.args[0].dtype).lanes)
-
-    return types.int64(array), generate
-
-
 @numba.njit(**_OPTIONS)
 def multiply(w: Any, n_rows: int, depth: int, x: Any, x_at: int, out: Any, out_at: int, width: int) -> None:
     """Add a packed matrix times the activity of a tile.
@@ -179,7 +169,7 @@ def multiply(w: Any, n_rows: int, depth: int, x: Any, x_at: int, out: Any, out_a
         out_at: Where in it that begins.
         width: Trials of the tile, a multiple of GRAIN.
     """
-    lanes: Any = _lanes(w)
+    lanes = REGISTER // w.itemsize
     for start in range(0, depth, DEPTH):
         deep = min(DEPTH, depth - start)
         column = 0
