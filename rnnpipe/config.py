@@ -129,7 +129,8 @@ class Study:
     def fixed_points_settings(self, experiment: str) -> str:
         """Settings of stage `fixed_points`."""
         entry = self.experiment(experiment)
-        return canonical({"fixed_points": entry.fixed_points.changed()} if isinstance(entry, Experiment) else {})
+        group = "search" if hasattr(entry, "search") else "fixed_points"
+        return canonical({group: getattr(entry, group).changed()})
 
     def spiking_settings(self, mapping: str) -> str:
         """Settings of stage `spiking`."""

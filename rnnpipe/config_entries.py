@@ -11,6 +11,7 @@ from pydantic import field_validator
 
 from rnnpipe.analysis.fixed_points_settings import FixedPointSettings
 from rnnpipe.dataset import DatasetSettings
+from rnnpipe.fixed_points.settings import SearchSettings as FixedPointSearch
 from rnnpipe.mapping.settings import SearchSettings
 from rnnpipe.networks.ctrnn_settings import CtrnnSettings
 from rnnpipe.networks.lif_settings import LifSettings
@@ -105,6 +106,7 @@ class RatePolicyExperiment(Experiment):
     """A rate network, learned by policy gradient."""
 
     network: RateSettings = setting(RateSettings(), "policy network")  # type: ignore[assignment]
+    search: FixedPointSearch = setting(FixedPointSearch(), "search for certified fixed points")
 
 
 class SupervisedExperiment(AnyExperiment):
@@ -113,6 +115,7 @@ class SupervisedExperiment(AnyExperiment):
     network: RateSettings = setting(RateSettings(), "network")
     learning: BpttSettings = setting(..., "learner; `rule: bptt`")
     seeds_per_job: int = setting(10, "networks that one job trains, and maps to spikes", gt=0)
+    search: FixedPointSearch = setting(FixedPointSearch(), "search for certified fixed points")
     initial: ClassVar[None] = None
 
 

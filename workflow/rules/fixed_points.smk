@@ -1,7 +1,7 @@
 # a network and the trials that tell where its states go -> its fixed points
 rule fixed_points:
     input:
-        network="results/train/{experiment}/seed{seed}.pth",
+        training=lambda w: study.training(w.experiment, w.seed),
         dataset=lambda w: study.fixed_points_dataset(w.experiment),
     output:
         "results/fixed_points/{experiment}/seed{seed}.h5",
@@ -11,15 +11,16 @@ rule fixed_points:
         "results/benchmarks/fixed_points/{experiment}/seed{seed}.tsv"
     conda:
         "../../environment.yml"
-    threads: 1
+    threads: study.workflow.threads
     resources:
         mem_mb=2000,
         runtime=60,
     params:
+        network=lambda w: study.network(w.experiment, w.seed),
         code=lambda w: code("fixed_points", task_module(study.experiment(w.experiment).task)),
         settings=lambda w: study.fixed_points_settings(w.experiment),
     message:
         "Searching for fixed points of {wildcards.experiment}, seed {wildcards.seed}"
     shell:
-        "exec python -m rnnpipe fixed_points --network {input.network} --dataset {input.dataset}"
-        " --settings {params.settings:q} --out {output} > {log} 2>&1"
+        "exec python -m rnnpipe fixed_points --network {params.network} --dataset {input.dataset}"
+        " --settings {params.settings:q} --out {output} --threads {threads} > {log} 2>&1"
