@@ -18,7 +18,6 @@ from rnnpipe.config_entries import (
     DEFAULT_SCALE,
     AnyExperiment,
     DatasetEntry,
-    Experiment,
     Figure,
     MappingEntry,
     Source,
