@@ -20,6 +20,7 @@ from rnnpipe.config_entries import (
     DatasetEntry,
     Figure,
     MappingEntry,
+    RegressionExperiment,
     Source,
     Sweep,
     WorkflowSettings,
@@ -591,18 +592,23 @@ def _check_needs(study: Study, where: str, of: Sequence[str], needs: Sequence[st
 def _check_claim(study: Study, where: str, claim: Claim) -> None:
     """What a claim is measured from must be of the kind that its quantity reads, and of networks that are trained."""
     reads = quantities()[claim.quantity]
+    own = (HISTORY, NETWORK, FIXED_POINTS)
     kinds = {
-        "history" if need == HISTORY else "networks" if set(study.sources_of(need)) <= set(study.spiking) else "table"
+        need if need in own else "networks" if set(study.sources_of(need)) <= set(study.spiking) else "table"
         for need in claim.needs
     }
-    expected = reads if reads in ("history", "networks") else "table"
-    words = {"history": repr(HISTORY), "networks": "entries of `spiking`", "table": "a data set"}
+    expected = reads if reads in (*own, "networks") else "table"
+    words = {**{need: repr(need) for need in own}, "networks": "entries of `spiking`", "table": "a data set"}
     # a claim on one network at a time may name more than it reads, one on many networks may not
     if expected not in kinds or (expected == "networks" and len(kinds) > 1):
         raise SettingsError(
             f"{where}: {claim.quantity} is measured on {words[expected]}, but needs = {claim.needs}; change one."
         )
     experiments = [study.experiments[name] for name in study.experiments_of(claim.experiments)]
+    if expected in (NETWORK, FIXED_POINTS) and not all(isinstance(e, RegressionExperiment) for e in experiments):
+        raise SettingsError(
+            f"{where}: {claim.quantity} is measured on continuous-time networks; take one with rule regression."
+        )
     if expected == "history" and any(entry.supervised for entry in experiments):
         raise SettingsError(
             f"{where}: {claim.quantity} is measured on trainings by policy gradient; of rate networks that learned by"

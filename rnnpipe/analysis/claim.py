@@ -8,8 +8,9 @@ from pydantic import model_validator
 
 from rnnpipe.settings import Settings, setting
 
-HISTORY = "history"
-"""The need that is a training history; any other is the name of a data set that a network was evaluated on."""
+HISTORY, NETWORK, FIXED_POINTS = "history", "network", "fixed_points"
+"""Needs that are a training history, a network and its fixed points; any other is an entry of `spiking` or the name of
+a data set that a network was evaluated on."""
 
 
 class Claim(Settings):
@@ -18,7 +19,10 @@ class Claim(Settings):
     quantity: str = setting(..., "what is measured; one of the quantities of `rnnpipe claims --help`")
     of: str | list[str] = setting(..., "experiment (or sweep) whose networks it is measured on, or a list of them")
     needs: list[str] = setting(
-        ..., "what it is measured from: `history`, the name of a data set, or entries of `spiking`", min_length=1
+        ...,
+        "what it is measured from: `history`, `network`, `fixed_points`, the name of a data set, or entries of"
+        " `spiking`",
+        min_length=1,
     )
     source: str = setting("", "where the target comes from")
     seeds: list[int] | None = setting(None, "which of the experiments' networks; by default all", min_length=1)

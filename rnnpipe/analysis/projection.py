@@ -63,7 +63,7 @@ def projection(names: Sequence[str], samples: NDArray[Any], w_out: NDArray[Any] 
             basis = _orthonormal(basis, vectors[i], names[i])
     for i, (kind, k) in enumerate(kinds):
         if kind == "pc":
-            if found.variance[k] <= 1e-18 * max(float(found.variance[0]), 1e-300):
+            if found.variance[k] <= 1e-12 * max(float(found.variance[0]), 1e-300):
                 raise SettingsError(f"settings of the figure: axes has {names[i]!r}: nothing varies along it.")
             basis = _orthonormal(basis, found.axes[k], names[i])
             vectors[i] = basis[-1]

@@ -1,4 +1,4 @@
-"""Stage `claims`: histories, evaluations and spiking networks to the table of what was claimed and measured."""
+"""Stage `claims`: histories, evaluations, networks and fixed points to the table of what was claimed and measured."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any
 import click
 import pandas as pd
 
-from rnnpipe.analysis.claim import HISTORY, Claim
+from rnnpipe.analysis.claim import FIXED_POINTS, HISTORY, NETWORK, Claim
 from rnnpipe.analysis.claims import COLUMNS, as_markdown, pooled_row, row
 from rnnpipe.analysis.networks import SETTINGS, read_networks
 from rnnpipe.analysis.quantities import QUANTITIES, Quantity
 from rnnpipe.analysis.recording import Recording
+from rnnpipe.analysis.stored_points import StoredPoints, read_stored_points
 from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.files import whole
 from rnnpipe.io.evaluation import read_table
@@ -96,12 +97,12 @@ def need_of(name: str, claim: Claim) -> str:
     Raises:
         SettingsError: None of them is of the right kind.
     """
-    history = QUANTITIES[claim.quantity].reads == "history"
+    reads = QUANTITIES[claim.quantity].reads
+    own = reads if reads in (HISTORY, NETWORK, FIXED_POINTS) else None
     for need in claim.needs:
-        if (need == HISTORY) == history:
+        if need == own or (own is None and need not in (HISTORY, NETWORK, FIXED_POINTS)):
             return need
-    pooled = QUANTITIES[claim.quantity].reads == "networks"
-    expected = f"{HISTORY!r}" if history else "entries of spiking" if pooled else "the name of a data set"
+    expected = repr(own) if own else "entries of spiking" if reads == "networks" else "the name of a data set"
     raise SettingsError(f"claims.{name}: {claim.quantity} is measured on {expected}, but needs = {claim.needs}.")
 
 
@@ -128,7 +129,7 @@ class Reader:
         self._read: dict[tuple[Path, str], Any] = {}
 
     def __call__(self, path: Path, reads: str) -> Any:
-        """The file as a quantity wants it: history, trial table, recording of activity, or table of networks."""
+        """The file as a quantity wants it; see `Reads`."""
         key = path, reads
         if key not in self._read:
             if reads == "history":
@@ -137,6 +138,12 @@ class Reader:
                 self._read[key] = read_table(path)
             elif reads == "networks":
                 self._read[key] = read_networks(path)
+            elif reads == FIXED_POINTS:
+                self._read[key] = read_stored_points(path)
+            elif reads == NETWORK:
+                from rnnpipe.io.ctrnn import read_ctrnn  # imports torch
+
+                self._read[key] = read_ctrnn(path)
             else:
                 self._read[key] = Recording(path)
         return self._read[key]
@@ -152,12 +159,19 @@ def measure(name: str, claim: Claim, files: Files, read: Reader) -> dict[str, ob
     for experiment in claim.experiments:
         for path in _existing(need, experiment, files, notes):
             data = read(path, quantity.reads)
-            seed = int((data.table if isinstance(data, Recording) else data).attrs.get("seed", len(values)))
+            seed = _seed_of(data, len(values))
             if claim.seeds is not None and seed not in claim.seeds:
                 continue  # given for another claim
             key = seed if len(claim.experiments) == 1 else f"{seed} of {experiment}"
             values[key] = _measure_one(quantity, data, path, claim.quantity)
     return row(name, claim, quantity, values, notes)
+
+
+def _seed_of(data: Any, otherwise: int) -> int:
+    """Seed of the network that data are of."""
+    if isinstance(data, (Recording, StoredPoints)):
+        data = data.table
+    return int(data.attrs.get("seed", otherwise) if isinstance(data, pd.DataFrame) else data.seed)
 
 
 def _measure_pooled(name: str, claim: Claim, quantity: Quantity, files: Files, read: Reader) -> dict[str, object]:

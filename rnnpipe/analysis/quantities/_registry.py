@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-Reads = Literal["history", "table", "activity", "networks"]
-"""What a quantity is computed from: a training history, a trial table, a `Recording` of activity, or a table of all
-networks of a claim (`rnnpipe.analysis.networks`)."""
+Reads = Literal["history", "table", "activity", "networks", "network", "fixed_points"]
+"""What a quantity is computed from: a training history, a trial table, a `Recording` of activity, a table of all
+networks of a claim (`rnnpipe.analysis.networks`), a continuous-time network, or its certified fixed points."""
 
 Summary = Literal["mean", "median", "largest", "pooled"]
 """How networks are summarised; "pooled" is one measurement of all networks together."""
