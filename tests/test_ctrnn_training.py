@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from rnnpipe.io.history import read_regression_history
 from rnnpipe.io.network import read_tensors, write_tensors
 from rnnpipe.io.trials import open_trials
 from rnnpipe.networks.ctrnn import ARRAYS
+from rnnpipe.networks.ctrnn_engine import CtrnnEngine
+from rnnpipe.networks.ctrnn_engine_torch import TorchCtrnnEngine
 from rnnpipe.networks.ctrnn_settings import CtrnnSettings
 from rnnpipe.networks.engines import hold_libraries
 from rnnpipe.settings import parse
@@ -257,6 +260,17 @@ def test_clipping_scales_the_gradient_down() -> None:
         trained(one)
     assert made.norms == clipped.norms and made.norms[0] > 1e-3
     np.testing.assert_allclose(clipped.adam.m, made.adam.m * 1e-3 / made.norms[0], rtol=2e-2, atol=2e-8)
+
+
+def test_the_engine_for_devices_trains_the_same_networks() -> None:
+    """On the CPU and without noise, the numbers of which are its own; penalties on activity need their own gradient."""
+    units = CtrnnSettings(n_units=12, sigma_rec=0.0, sigma_in=0.0)
+    learning = RegressionSettings(max_iterations=10, penalties={"output_variance": 0.1, "mean_square_rate": 0.1})
+    engines = (CtrnnEngine, partial(TorchCtrnnEngine, device="cpu"))
+    made = [trained(Member(task(**TASK), units, learning, 0, engine)) for engine in engines]
+    np.testing.assert_allclose(made[1].losses, made[0].losses, rtol=1e-4)
+    np.testing.assert_allclose(made[1].adam.values, made[0].adam.values, atol=2e-4)
+    assert made[1].history[-1]["mse"] == pytest.approx(made[0].history[-1]["mse"], rel=1e-3)
 
 
 # -- divergence ----------------------------------------------------------------------------------------------

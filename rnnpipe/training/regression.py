@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -30,11 +30,14 @@ from rnnpipe.training.regression_settings import RegressionSettings
 from rnnpipe.training.terms import Terms
 from rnnpipe.trials import Trials
 
+if TYPE_CHECKING:
+    from rnnpipe.networks.ctrnn_engine_torch import TorchCtrnnEngine
+
 Array = NDArray[Any]
 Arrays = dict[str, Array]
 Batch = tuple[Array, Array, Array]
 
-MakeEngine = Callable[[Ctrnn], CtrnnEngine]
+MakeEngine = Callable[[Ctrnn], "CtrnnEngine | TorchCtrnnEngine"]
 """Makes the engine of a network."""
 
 DENSE_RADIUS = 300

@@ -9,20 +9,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rnnpipe.errors import DeviceError, Interrupted, SettingsError, TrainingError
+from rnnpipe.errors import Interrupted, SettingsError, TrainingError
 from rnnpipe.files import check_writable
 from rnnpipe.io.ctrnn import write_ctrnn
 from rnnpipe.io.history import write_regression_history
 from rnnpipe.memory import keep_freed_memory
 from rnnpipe.networks.ctrnn_engine import CtrnnEngine
-from rnnpipe.networks.engines import hold_libraries, thread_pool
+from rnnpipe.networks.ctrnn_engine_torch import TorchCtrnnEngine
+from rnnpipe.networks.engines import choose_device, hold_libraries, thread_pool
 from rnnpipe.process import only_one, stop_requests
 from rnnpipe.progress import Progress
 from rnnpipe.settings import canonical
 from rnnpipe.tasks._regression import RegressionTask
 from rnnpipe.training.checkpoint import Checkpoint
 from rnnpipe.training.job import Job
-from rnnpipe.training.regression import Member
+from rnnpipe.training.regression import MakeEngine, Member
 
 
 def train(job: Job) -> None:
@@ -35,8 +36,8 @@ def train(job: Job) -> None:
         )
     if job.initial is not None:
         raise SettingsError("--initial is for policy-gradient trainings; rule regression starts from new weights.")
-    if job.device == "cuda":
-        raise DeviceError("rule regression trains on the CPU; use --device cpu or auto.")
+    # a device pays for large networks alone: with small ones, each operation on it waits longer than it computes
+    where = choose_device("cpu" if job.device == "auto" else job.device)
     keep_freed_memory()
     hold_libraries()
     place = job.checkpoint or _beside(job)
@@ -45,10 +46,12 @@ def train(job: Job) -> None:
         # several networks share the threads, one each; a network alone spreads its batch over them
         map_: Callable[..., Any] = pool.map if job.threads > 1 else map
         alone = len(job.seeds) == 1
-        engine = partial(CtrnnEngine, map_=map_ if alone else map)
+        engine: MakeEngine = partial(CtrnnEngine, map_=map_ if alone else map)
+        if where.type != "cpu":
+            engine = partial(TorchCtrnnEngine, device=where)
         members = [Member(task, network, learning, seed, engine) for seed in job.seeds]
-        kept = Checkpoint(place, canonical([job.plain, job.seeds, job.provenance]))
-        _run(members, kept, job.checkpoint_seconds, map if alone else map_)
+        kept = Checkpoint(place, canonical([job.plain, job.seeds, job.provenance, where.type]))
+        _run(members, kept, job.checkpoint_seconds, map if alone or where.type != "cpu" else map_)
         failed = [member for member in members if not member.reached_criterion]
         error = bool(failed) and learning.on_failure == "error"
         scores = [_write(member, job, "failed" if error and member in failed else "") for member in members]

@@ -145,6 +145,7 @@ class ActivityPenalty:
             self._by_torch(by_torch, rates, by_rates)
         return self.terms.weighted(self.values), by_rates, by_states
 
+    @torch.enable_grad()
     def _by_torch(self, terms: dict[str, ActivityTerm], rates: Array, by_rates: Array) -> None:
         leaves = {name: torch.from_numpy(self.arrays[name]).requires_grad_() for name in ARRAYS}
         r = torch.from_numpy(np.ascontiguousarray(rates)).requires_grad_()
