@@ -578,8 +578,6 @@ def _check_needs(study: Study, where: str, of: Sequence[str], needs: Sequence[st
             raise SettingsError(f"{where}: key 'of' is required: name the experiment that {need!r} is of.")
         if mapping in mappings and not all(isinstance(entry.network, RateSettings) for entry in experiments):  # type: ignore[attr-defined]
             raise SettingsError(f"{where}: need {need!r}: only rate networks (kind: rate) are mapped to spikes.")
-    if FIXED_POINTS in needs and any(entry.supervised for entry in experiments):
-        raise SettingsError(f"{where}: fixed points are searched for in networks learned by policy gradient only.")
     if FIXED_POINTS in needs and not all(FIXED_POINTS_DATASET in study.datasets.get(task, {}) for task in tasks):
         raise SettingsError(f"{where}: fixed points need a data set {FIXED_POINTS_DATASET!r} of the task; add it.")
     if FIXED_POINTS in needs and any(isinstance(study.tasks[task], EnvironmentTask) for task in tasks):

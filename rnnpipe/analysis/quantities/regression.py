@@ -11,7 +11,9 @@ from math import comb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
+from rnnpipe.analysis.choice_surface import choice_surface, gating
 from rnnpipe.analysis.quantities._registry import quantity
 from rnnpipe.analysis.stored_points import StoredPoints
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from rnnpipe.analysis.slow_curves import ContextLine
     from rnnpipe.fixed_points.manifold import SlowManifold
     from rnnpipe.io.ctrnn import StoredCtrnn
+
+RIGHT = 2
+"""Action of task cddm."""
 
 CORNER = 0.15
 """How far an output may be from +1 or -1 where it holds a bit."""
@@ -262,3 +267,13 @@ def line_along_choice(stored: StoredCtrnn) -> float:
         assert angle is not None
         middle.append(abs(np.cos(np.deg2rad(angle[len(angle) // 2]))))
     return float(min(middle))
+
+
+@quantity("table", "median")
+def choice_gating(table: pd.DataFrame) -> float:
+    """Slope of choices along the irrelevant relative to that along the relevant coherence, in the worse context."""
+    right = np.where(table["decision"].to_numpy(bool), (table["choice"] == RIGHT).to_numpy(float), np.nan)
+    surface = choice_surface(
+        table["context"], table["coherence_relevant"], table["coherence_irrelevant"], right, table["mse"]
+    )
+    return max(gate.index for gate in gating(surface).values())
