@@ -156,7 +156,8 @@ def _count(kind: str, index: NDArray[np.int64]) -> str:
     words = f"{len(index)} {kind}"
     if kind == "unstable":
         levels, counts = np.unique(index, return_counts=True)
-        words += "\n" + ", ".join(f"{n} of index {k}" for k, n in zip(levels, counts, strict=True))
+        several = "\n" + ", ".join(f"{n} of index {k}" for k, n in zip(levels, counts, strict=True))
+        words += several if len(levels) > 1 else f" of index {levels[0]}"
     return words
 
 

@@ -94,7 +94,7 @@ def draw(table: pd.DataFrame) -> Figure:
     figure = new_figure(106)
     for panel, (left, bottom) in PLACES.items():
         panel_letter(figure, panel, left - 14, 106 - bottom - 42)
-        axes = place(figure, left, bottom, 68, 37)
+        axes = place(figure, left, bottom, 66, 37)
         rows = of(table, panel)
         if rows["x"].notna().any():
             _draw_curves(axes, rows)
@@ -136,14 +136,11 @@ def _draw_curves(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def _label_decade(axes: Axes) -> None:
-    """Label 2 and 5, too, where the axis spans little more than a decade."""
+    """Label more than the powers of ten where the axis spans little more than a decade."""
     low, high = axes.get_ylim()
     if high / low < 30:
-        ticks = [
-            m * 10.0**e
-            for e in range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-            for m in (1, 2, 5)
-        ]
-        shown = [t for t in ticks if low <= t <= high]
+        steps = (1, 2, 5) if high / low > 5 else (1, 1.5, 2, 2.5, 3, 4, 5, 7)
+        exponents = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+        shown = [m * 10.0**e for e in exponents for m in steps if low <= m * 10.0**e <= high]
         axes.set_yticks(shown, [f"{t:g}" for t in shown])
         axes.set_ylim(low, high)
