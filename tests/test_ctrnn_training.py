@@ -189,6 +189,15 @@ def test_loss_is_the_error_plus_the_weighted_penalties() -> None:
         assert row["penalty_tail_energy"] > 0
 
 
+def test_evaluations_do_not_depend_on_how_many_trials_are_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, parts = member(), member()
+    whole.evaluate()
+    monkeypatch.setattr("rnnpipe.training.regression.STATES", 60 * 12 * 5)
+    parts.evaluate()
+    for name, value in whole.history[0].items():
+        assert parts.history[0][name] == pytest.approx(value, rel=1e-6, nan_ok=True), name
+
+
 def test_batches_depend_on_their_number_and_held_out_trials_are_others() -> None:
     fresh, same = member(), member(same_batch=True)
     assert (fresh.batch(4)[0] == member().batch(4)[0]).all()

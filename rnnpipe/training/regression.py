@@ -44,6 +44,10 @@ DENSE_RADIUS = 300
 """Units up to which the spectral radius of a history is found by all eigenvalues."""
 
 
+STATES = 20_000_000
+"""States (steps x trials x units) of held-out trials that are kept at once."""
+
+
 class Member:
     """One network in training.
 
@@ -240,19 +244,26 @@ class Member:
     def measure(self) -> dict[str, Any]:
         """What an evaluation notes of the network as it is now."""
         trials, arrays = self.held_out, self.arrays()
-        outputs, states = self.engine.run(arrays, trials.inputs, states=True)
-        assert states is not None
-        rates = self.first.rates(states)
+        values, _ = self.terms.of_weights(arrays)
+        # states of large networks are not kept for all trials at once, unless a penalty is on all of them
+        size = max(1, STATES // (trials.n_steps * self.settings.n_units))
+        size = trials.n_trials if self.terms.on_activity else size
+        outputs, largest, square = np.empty((*trials.inputs.shape[:2], self.first.n_outputs), np.float32), 0.0, 0.0
         with np.errstate(over="ignore", invalid="ignore"):
-            scores = self.task.score(outputs, trials)
-            values, _ = self.terms.of_weights(arrays)
-            if self.terms.on_activity:
-                penalty = self.terms.of_activity(arrays, trials.inputs)
-                penalty(rates, states)
-                values |= penalty.values
+            for start in range(0, trials.n_trials, size):
+                part = slice(start, start + size)
+                outputs[:, part], states = self.engine.run(arrays, trials.inputs[:, part], states=True)
+                assert states is not None
+                rates = self.first.rates(states)
+                square += float(np.square(rates, dtype=np.float64).sum()) / (trials.n_trials * rates[:, 0].size)
+                largest = float(np.maximum(largest, np.abs(states).max()))  # NaN stays NaN
+                if self.terms.on_activity:
+                    penalty = self.terms.of_activity(arrays, trials.inputs)
+                    penalty(rates, states)
+                    values |= penalty.values
             if self.terms.rate_penalty:
-                values["mean_square_rate"] = float(np.square(rates, dtype=np.float64).mean())
-            largest = float(np.abs(states).max())
+                values["mean_square_rate"] = square
+            scores = self.task.score(outputs, trials)
         since = self.history[-1]["iteration"] if self.history else 0
         return {
             "iteration": self.iteration,
