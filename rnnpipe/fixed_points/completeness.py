@@ -76,7 +76,7 @@ def assess(
     n_unreached: int,
     n_moving: int,
     rounds: tuple[int, int, int],
-    enumerated: NDArray[np.bool_] | None,
+    enumerated: bool,
 ) -> Completeness:
     """Weigh the evidence.
 
@@ -89,7 +89,7 @@ def assess(
         n_unreached: Relaxations that came to rest at no known point.
         n_moving: Relaxations that did not come to rest.
         rounds: Closure rounds made; how many of the last were quiet; and how many may be made.
-        enumerated: Of the points that an enumeration of all patterns found: whether the search has them, too.
+        enumerated: Whether the points of an enumeration of all patterns are among them.
     """
     fatal, curable = [], []
     if not certificates.certified.all():
@@ -124,14 +124,11 @@ def assess(
     made, quiet, allowed = rounds
     if quiet < min(2, allowed):
         curable.append(f"the last of {made} closure rounds still found points")
-    if enumerated is not None:
-        proved = bool(enumerated.all()) and not n_continua
-        fatal, curable = ([] if proved else fatal), []
-        if not proved and not n_continua:
-            fatal = [f"{int((~enumerated).sum())} points of the enumeration are missing"]
+    if enumerated and not n_continua:
+        fatal, curable = [], []
     return Completeness(
         complete=not fatal and not curable,
-        enumerated=enumerated is not None,
+        enumerated=enumerated,
         reasons=(*fatal, *curable),
         more_starts_may_help=bool(curable),
         degree_sum=degree,

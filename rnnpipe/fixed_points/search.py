@@ -25,7 +25,7 @@ from rnnpipe.fixed_points.completeness import Completeness, assess, wilson
 from rnnpipe.fixed_points.continua import continua, thinned
 from rnnpipe.fixed_points.enumerate import enumerable, enumerate_fixed_points
 from rnnpipe.fixed_points.flow import Flow
-from rnnpipe.fixed_points.points import SAME, beside, groups, merged, midpoints, mirrored, proved_same
+from rnnpipe.fixed_points.points import SAME, beside, merged, midpoints, mirrored, proved_same
 from rnnpipe.fixed_points.response import Array
 from rnnpipe.fixed_points.result import NOWHERE, FixedPointSet
 from rnnpipe.fixed_points.settings import SearchSettings
@@ -35,7 +35,7 @@ from rnnpipe.fixed_points.stability import stability
 from rnnpipe.networks.engines import thread_pool
 
 ENUMERATED = 12
-"""Piecewise linear networks of up to so many units are enumerated, too."""
+"""Piecewise linear networks of up to so many units are enumerated, too, which proves completeness."""
 
 DISPLACED = 4
 """Starts near each point in a closure round, at most a quarter as many as the first starts."""
@@ -222,6 +222,9 @@ def _judged(
     missing = False
     for attempt in range(2):
         _close(flow, found, settings, rng, pool, missing)
+        enumerated = flow.n_units <= ENUMERATED and enumerable(flow)
+        if enumerated:
+            _add(flow, found, every := enumerate_fixed_points(flow).x, np.zeros(len(every), np.int64))
         found.x = polish(flow, found.x, POLISHING)[0]
         certificates = certify(flow, found.x)
         same = proved_same(found.x, certificates)
@@ -232,11 +235,6 @@ def _judged(
             certificates = certify(flow, found.x)
         _, dimensions = continua(flow, found.x, pool)
         arrived = _arrivals(flow, found, found.relaxed)
-        listed = None
-        if flow.n_units <= ENUMERATED and enumerable(flow):
-            every = enumerate_fixed_points(flow).x
-            every = every[np.unique(groups(every), return_index=True)[1]]
-            listed = cdist(every, found.x).min(1, initial=np.inf) < SAME
         completeness = assess(
             flow,
             found.x,
@@ -246,7 +244,7 @@ def _judged(
             int((found.relaxed.at_rest & (arrived == NOWHERE)).sum()),
             int((~found.relaxed.at_rest & (arrived == NOWHERE)).sum()),
             (found.rounds, found.quiet, settings.closure_rounds),
-            listed,
+            enumerated,
         )
         known, expected = completeness.degree_sum, completeness.degree_expected
         missing = known is not None and expected is not None and known != expected

@@ -21,7 +21,8 @@ TIERS = (1e-4, 1e-6, 1e-8)
 """Values of q down to which slow points are counted."""
 
 STATIONARY = 1e-8
-"""A point is a minimum if |J^T F| is below this share of |J| |F|, and the Hessian positive semidefinite."""
+"""A point is a minimum if |J^T F| is below this share of |J| |F|, |J| at least 1, and the Hessian positive
+semidefinite."""
 
 CANDIDATES = 256
 """Ends of the search that are followed, at most: those of smallest q."""
@@ -87,7 +88,7 @@ def _minimum(flow: Flow, x: Array) -> Array | None:
         gradient = f @ jacobian
         curvature = (flow.w.T * (f * flow.psi.second_derivative(flow.z(x)))) @ flow.w
         values, vectors = np.linalg.eigh(jacobian.T @ jacobian + curvature)
-        size = float(np.linalg.norm(jacobian)) * float(np.linalg.norm(f))
+        size = max(1.0, float(np.linalg.norm(jacobian))) * float(np.linalg.norm(f))
         if np.linalg.norm(gradient) <= STATIONARY * size:
             return x if values[0] >= -1e-9 * values[-1] else None
         while damping < 1e6:
