@@ -60,7 +60,7 @@ def test_the_exact_hexagon_closes_in_every_order_of_its_units(j0: float, across:
     assert found.length == pytest.approx(12 * np.sqrt(2) * p, rel=0.02)  # straight lines between samples cut corners
     trace = follow(found.flow, start, found.tangents[0], QUICK)
     walked = np.linalg.norm(np.diff(trace.states, axis=0), axis=1).sum()
-    assert walked == pytest.approx(12 * np.sqrt(2) * p, rel=1e-6)
+    assert walked == pytest.approx(12 * np.sqrt(2) * p, rel=1e-3)
 
 
 def _direct(flow: Flow, found: SlowManifold) -> np.ndarray:
@@ -93,6 +93,7 @@ def test_a_perturbed_ring_has_alternating_stable_points_and_saddles(form: Form, 
         assert np.linalg.norm(found.points.states - point, axis=1).min() < 1e-6
 
 
+@pytest.mark.slow
 def test_a_ring_of_rectified_units_is_followed_over_its_kinks() -> None:
     found = _traced(ring(30, 0.01, 0, "relu"))
     flow, index = found.flow, found.points.n_unstable
@@ -202,7 +203,7 @@ def test_the_plane_of_a_ring_and_the_readout() -> None:
     seen = SlowManifold(**{**found.__dict__, "flow": _flow(tilted)})
     angles = readout_angles(seen, np.random.default_rng(0))
     np.testing.assert_allclose(angles.angles, 45, atol=0.5)
-    assert 40 < angles.low < angles.angles < angles.high < 50
+    assert 44 < angles.low[0] < angles.high[0] < 46
     silent = SlowManifold(**{**found.__dict__, "flow": _flow(network(net.w_rec, w_out=np.zeros((1, n))))})
     with pytest.raises(SettingsError, match="readout are 0"):
         readout_angles(silent, np.random.default_rng(0))

@@ -19,6 +19,9 @@ too sharply; there were too many steps; or the points of the curve were given.""
 SHORTEST = 1e-8
 """Shortest step, relative to the size of the start: how exactly ends are located."""
 
+CORNER = 1e-3
+"""Steps that had to become this short, relative to the longest, are at an end or a corner; corners are cut by it."""
+
 SHORT, KINK, SLOW = 1e-2, 45.0, 0.2
 """Steps shorter than `SHORT` of the longest may turn by `KINK` degrees, as kinks of units do not become smaller; the
 rate along the valley must then be `SLOW` of the largest at most, which it is not beside the valley."""
@@ -67,6 +70,7 @@ def follow(flow: Flow, start: Array, tangent: Array, settings: ManifoldSettings)
     step, length, away = longest / 4, 0.0, 0.0
     end: End = "limit"
     reason: End | None = None
+    corner, radius, tried = start, 0.0, False
     gap = np.nan
     while len(states) <= settings.max_steps:
         x, t = states[-1], tangents[-1]
@@ -74,14 +78,23 @@ def follow(flow: Flow, start: Array, tangent: Array, settings: ManifoldSettings)
         if why is not None:
             # what makes the steps short is why the valley ends; the shortest ones seem to turn by round-off
             reason = why if reason is None or why != "corner" else reason
-            if step > shortest:
+            rounded = False
+            if walk.short and not tried and step <= CORNER * longest:
+                again = (
+                    float(np.linalg.norm(x - corner)) < 20 * radius
+                )  # several kinks at one corner: a longer way round
+                radius = walk.round_corner(x, t, min(4 * radius, longest / 30) if again else 2 * step, longest)
+                rounded, tried, corner = radius > 0, True, x
+            if not rounded:
+                if step <= shortest:
+                    end = reason
+                    break
                 step /= 3
                 continue
-            if not (flow.phi.kinks and walk.round_corner(x, t, 1e3 * shortest, longest)):
-                end = reason
-                break
-        if step > 1e-3 * longest:
-            reason = None
+            step = max(step, radius)
+            tried = False
+        if step > CORNER * longest:
+            reason, tried = None, False
         y, direction, turned = walk.state, walk.tangent, walk.turned
         length += float(np.linalg.norm(y - x))
         away = max(away, float(np.linalg.norm(y - start)))
@@ -110,7 +123,8 @@ def beside_kinks(flow: Flow, start: Array, settings: ManifoldSettings) -> tuple[
     walk = _Walk(flow, settings, settings.longest_step * size)
     if not flow.phi.kinks:
         return None
-    found = walk.round_corner(start, np.zeros_like(start), 1e3 * SHORTEST * size, settings.longest_step * size)
+    longest = settings.longest_step * size
+    found = walk.round_corner(start, np.zeros_like(start), CORNER * longest, longest)
     return (walk.state, walk.tangent) if found else None
 
 
@@ -149,12 +163,13 @@ class _Walk:
         beside = x + ((start - x) @ normal) * normal
         return float(np.linalg.norm(onto_floor(self.flow, beside[None], normal[None])[0][0] - start))
 
-    def round_corner(self, x: Array, t: Array, shortest: float, longest: float) -> bool:
-        """Whether the valley goes on from x in a direction that is not that of t: where units reach their kinks.
+    def round_corner(self, x: Array, t: Array, shortest: float, longest: float) -> float:
+        """Go on from x in another direction than t, where units reach their kinks; the length, 0 if it is impossible.
 
         The directions of least change here and beyond the kink are tried at growing distances, until one leads to a
         slow state from which a second step of that length is possible and does not lead back. Of several the slowest
-        is taken. (In the small cell between the kinks of two units the network need not be slow.)
+        is taken; `state` and `tangent` are its. (In the small cell between the kinks of two units the network need not
+        be slow.)
         """
         radius = shortest
         while radius <= longest:
@@ -170,9 +185,9 @@ class _Walk:
                     best, found = q, (y, tangent)
             if found is not None:
                 (self.state, self.tangent), self.turned = found, 0.0
-                return True
+                return radius
             radius *= 3
-        return False
+        return 0.0
 
     def _leaves(self, x: Array, t: Array, radius: float) -> bool:
         """Whether the last step is further from x than one of them, and not where the trace came from."""

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from rnnpipe.fixed_points.flow import Flow
 from rnnpipe.fixed_points.response import Array
 
-ITERATIONS = 60
+ITERATIONS = 40
 """Of the method of Levenberg and Marquardt; a smooth valley takes about five."""
 
-STEP, GAIN = 1e-12, 1e-15
-"""A step shorter than this, relative to the state (at least 1), or one that promises less of q, is the last one."""
+STEP, PROMISE, GAIN = 1e-12, 1e-15, 1e-11
+"""The last step is one shorter than this, relative to the state (at least 1), or that promises, or gives, less of q."""
 
 
 def velocity(flow: Flow, y: Array) -> Array:
@@ -88,7 +88,8 @@ def onto_floor(flow: Flow, y: Array, normal: Array) -> tuple[Array, Array]:
         refused = running[~better]
         damping[refused] *= factor[refused]
         factor[refused] *= 2
-        last = (np.abs(step).max(1) <= STEP * np.maximum(1, np.abs(here).max(1))) | (predicted <= GAIN * q[running])
+        last = (np.abs(step).max(1) <= STEP * np.maximum(1, np.abs(here).max(1))) | (predicted <= PROMISE * q[running])
+        last |= better & (gain <= GAIN * q[running])
         running = running[~last]
         if not len(running):
             break
