@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rnnpipe.analysis.point_classes import Points, read_points
 from rnnpipe.analysis.projection import Projection, projection
 from rnnpipe.analysis.recording import Recording
-from rnnpipe.errors import ArtefactError, SettingsError
+from rnnpipe.errors import SettingsError
 from rnnpipe.figures import Inputs
 from rnnpipe.figures.motion import only
 from rnnpipe.figures.source_data import assemble, of, points
@@ -34,7 +34,9 @@ from rnnpipe.figures.states import (
     label_3d,
     limits,
     marker,
+    nothing,
     place_3d,
+    words_only,
 )
 from rnnpipe.figures.style import GREY, INK, new_figure, place, styled
 from rnnpipe.settings import Settings, setting
@@ -79,11 +81,14 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
     found = read_points(path)
     found = found.of(options.inputs or list(found.labels[:MAX_INPUTS]))
     if not len(found.rates):
-        raise ArtefactError(f"{path}: holds no fixed points under {', '.join(found.labels)}; there is nothing to draw.")
+        return nothing(f"No fixed points under {', '.join(found.labels)}.")
     paths = _trajectories(inputs, options)
     if options.components == "trajectories" and not paths:
         raise SettingsError("settings of the figure: components is 'trajectories', but there are none; give activity.")
-    samples = _samples(found, paths, options.components)
+    samples, whose = _samples(found, paths, options)
+    if samples is None:
+        words = f"{len(found.rates)} fixed points under {', '.join(found.labels)} vary along fewer directions than axes"
+        return nothing(f"{words}; give activity to show trajectories.")
     network = _network(inputs) if "network" in inputs else None
     shown = projection(options.axes, samples, None if network is None else network.w_out)
     parts = _points(found, shown)
@@ -96,7 +101,7 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
             raise SettingsError("settings of the figure: modes needs the network; give it with --inputs network=PATH.")
         parts += _modes(found, shown, network)
     names = dict(zip(("x_label", "y_label", "z_label"), shown.names, strict=False))
-    components = f"principal components of {FITTED[options.components]}"
+    components = f"principal components of {FITTED[whose]}"
     parts.append(points("A", "axes", low=options.elevation, high=options.azimuth, label=components, **names))
     return assemble(parts)
 
@@ -106,17 +111,19 @@ def _at(series: str, where: NDArray[np.float64], **columns: Any) -> pd.DataFrame
     return points("A", series, **dict(zip("xyz", where.T, strict=False)), **columns)
 
 
-def _samples(found: Points, paths: dict[int, NDArray[Any]], components: str) -> NDArray[Any]:
-    """Rates whose principal components are axes; two at least."""
-    if components == "trajectories":
-        return np.concatenate(list(paths.values()))
-    rates = found.rates[found.input == found.input[0]] if components == "first" else found.rates
-    if len(rates) < 2:
-        raise SettingsError(
-            f"settings of the figure: components is {components!r}, but there is one point only; give activity and"
-            " take 'trajectories'."
-        )
-    return rates
+def _samples(found: Points, paths: dict[int, NDArray[Any]], options: Options) -> tuple[NDArray[Any] | None, str]:
+    """Rates whose principal components are axes, and whose they are; None if they vary along too few directions.
+
+    A network with one point or two is shown on the axes of its trajectories, where there are any.
+    """
+    kinds = {"points": found.rates, "first": found.rates[found.input == found.input[0]]}
+    if paths:
+        kinds["trajectories"] = np.concatenate(list(paths.values()))
+    n_axes = sum(name.startswith("PC") for name in options.axes)
+    for kind in (options.components, "points", "trajectories"):
+        if kind in kinds and np.linalg.matrix_rank(kinds[kind] - kinds[kind].mean(0), tol=1e-6) >= max(n_axes, 1):
+            return kinds[kind], kind
+    return None, ""
 
 
 def _trajectories(inputs: Inputs, options: Options) -> dict[int, NDArray[Any]]:
@@ -185,6 +192,8 @@ def _modes(found: Points, shown: Projection, network: Any) -> list[pd.DataFrame]
 @styled
 def draw(table: pd.DataFrame) -> Figure:
     """The figure of a table that `data` made, 174 mm wide."""
+    if (empty := words_only(table)) is not None:
+        return empty
     figure = new_figure(112)
     head = of(table, "A", "axes").iloc[0]
     names = [head[name] for name in ("x_label", "y_label", "z_label") if name in table]

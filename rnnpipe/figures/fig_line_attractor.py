@@ -20,7 +20,7 @@ from rnnpipe.errors import ArtefactError
 from rnnpipe.figures import Inputs
 from rnnpipe.figures.motion import only
 from rnnpipe.figures.source_data import assemble, of, points
-from rnnpipe.figures.states import color_of, coordinates, label_3d, limits, marker, place_3d
+from rnnpipe.figures.states import color_of, coordinates, label_3d, limits, marker, nothing, place_3d, words_only
 from rnnpipe.figures.style import FAINT, GREY, new_figure, panel_letter, place, styled
 from rnnpipe.settings import Settings, setting
 
@@ -50,6 +50,7 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
     """
     # they import torch, which drawing needs not
     from rnnpipe.analysis.slow_curves import context_lines
+    from rnnpipe.fixed_points.manifold import ManifoldError
     from rnnpipe.fixed_points.selection import task_axes
     from rnnpipe.io.ctrnn import read_ctrnn
     from rnnpipe.tasks.cddm import Cddm
@@ -58,7 +59,10 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
     stored = read_ctrnn(path)
     if not isinstance(stored.task, Cddm):
         raise ArtefactError(f"{path}: is a network of task {stored.task.name!r}; this figure needs one of cddm.")
-    found = context_lines(stored.network.astype(np.float64), stored.task, options.n_points, options.coherence)
+    try:
+        found = context_lines(stored.network.astype(np.float64), stored.task, options.n_points, options.coherence)
+    except ManifoldError as error:
+        return nothing(f"This network has no such curve: {error}")
     axes = task_axes(found["motion"].line.flow, (0, 1), {"motion": (2, 3)})
     shown = np.array([axes[name] for name in ("choice", "context", "motion")])
     parts = [points("A", "view", low=options.elevation, high=options.azimuth)]
@@ -92,6 +96,8 @@ def _at(series: str, where: Any, about: dict[str, str]) -> pd.DataFrame:
 @styled
 def draw(table: pd.DataFrame) -> Figure:
     """The figure of a table that `data` made, 174 mm wide."""
+    if (empty := words_only(table)) is not None:
+        return empty
     figure = new_figure(108)
     panel_letter(figure, "A", 1, 2)
     rows, view = of(table, "A"), of(table, "A", "view").iloc[0]

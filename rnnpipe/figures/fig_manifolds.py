@@ -20,7 +20,17 @@ from rnnpipe.analysis.projection import projection
 from rnnpipe.figures import Inputs
 from rnnpipe.figures.motion import only
 from rnnpipe.figures.source_data import assemble, of, points
-from rnnpipe.figures.states import MAX_INPUTS, color_of, coordinates, label_3d, limits, marker, place_3d
+from rnnpipe.figures.states import (
+    MAX_INPUTS,
+    color_of,
+    coordinates,
+    label_3d,
+    limits,
+    marker,
+    nothing,
+    place_3d,
+    words_only,
+)
 from rnnpipe.figures.style import FAINT, GREY, new_figure, panel_letter, place, styled
 from rnnpipe.settings import Settings, setting
 
@@ -52,13 +62,17 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
     """
     # they import torch, which drawing needs not
     from rnnpipe.analysis.slow_curves import memory_curves
+    from rnnpipe.fixed_points.manifold import ManifoldError
     from rnnpipe.fixed_points.manifold_measures import readout_angles
     from rnnpipe.fixed_points.trace import ManifoldSettings
     from rnnpipe.io.ctrnn import read_ctrnn
 
     stored = read_ctrnn(only(inputs, "network"))
     settings = ManifoldSettings(n_points=options.n_points, q_max=options.q_max)
-    found = memory_curves(stored.network.astype(np.float64), stored.task, options.inputs, settings, stored.seed)
+    try:
+        found = memory_curves(stored.network.astype(np.float64), stored.task, options.inputs, settings, stored.seed)
+    except ManifoldError as error:
+        return nothing(f"This network has no such curve: {error}")
     first = next(iter(found.values()))
     shown = projection(options.axes, first.rates, first.flow.w_out)
     names = dict(zip(("x_label", "y_label", "z_label"), shown.names, strict=True))
@@ -106,6 +120,8 @@ def _readout(series: str, s: Any, outputs: Any, about: dict[str, Any]) -> list[p
 @styled
 def draw(table: pd.DataFrame) -> Figure:
     """The figure of a table that `data` made, 174 mm wide."""
+    if (empty := words_only(table)) is not None:
+        return empty
     figure = new_figure(108)
     panel_letter(figure, "A", 1, 2)
     view = of(table, "A", "view").iloc[0]

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from mpl_toolkits.mplot3d.axes3d import Axes3D
 
-from rnnpipe.figures.style import FAINT, GREY, INK, MM
+from rnnpipe.figures.source_data import assemble, of, points
+from rnnpipe.figures.style import FAINT, GREY, INK, MM, new_figure, note, place
 
 KINDS = ("stable", "unstable", "marginal", "slow")
 """Classes of points; each has a marker of its own, whatever else is drawn."""
@@ -82,3 +83,28 @@ def limits(axes: Axes | Axes3D, rows: pd.DataFrame, same_scale: bool) -> None:
     for name, (low, high), extent in zip("xyz", spans, half, strict=False):
         centre = (low + high) / 2
         getattr(axes, f"set_{name}lim")(centre - 1.06 * extent, centre + 1.06 * extent)
+
+
+NOTHING = "nothing"
+"""Series of the words that stand for a figure of which there is nothing to draw."""
+
+
+def nothing(words: str) -> pd.DataFrame:
+    """The table of a figure of a network that does not have what the figure is about.
+
+    It is a result, not a mistake: the rest of a study is drawn, and the figure says why it is empty.
+    """
+    return assemble([points("A", NOTHING, label=words)])
+
+
+def words_only(table: pd.DataFrame) -> Figure | None:
+    """The figure of a table that `nothing` made; None of any other table."""
+    rows = of(table, "A", NOTHING)
+    if rows.empty:
+        return None
+    figure = new_figure(40)
+    axes = place(figure, 5, 5, 164, 30)
+    axes.axis("off")
+    note(axes, rows["label"].iloc[0])
+    place_3d(figure, 0, 0, 1, 1).set_visible(False)  # what an animation turns
+    return figure
