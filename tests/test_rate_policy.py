@@ -25,6 +25,7 @@ from rnnpipe.evaluation.spiking_policy import SETTLE, act
 from rnnpipe.figures import figure_module
 from rnnpipe.figures.source_data import of
 from rnnpipe.io.evaluation import read_activity, read_table
+from rnnpipe.io.fixed_points import read_fixed_points
 from rnnpipe.io.match import check_start
 from rnnpipe.io.network import Network, read_network
 from rnnpipe.io.rate_network import read_rate_network
@@ -473,10 +474,19 @@ def test_evaluation_runs_it(trained: Path, tmp_path: Path) -> None:
         assert len(one["trials/choice"]) == 30 and (one["trials/choice"][:] == two["trials/choice"][:]).all()
 
 
-def test_fixed_points_are_refused_in_a_sentence(trained: Path, tmp_path: Path, capsys: Any) -> None:
-    main(["fixed_points", "--network", str(trained), "--dataset", f"{tmp_path}/d.h5", "--out", f"{tmp_path}/f.h5"])
+def test_fixed_points_of_a_rate_policy(trained: Path, tmp_path: Path, capsys: Any) -> None:
+    """Under an input given by hand; one of the wrong length is refused."""
+    call = ["fixed_points", "--network", str(trained), "--search.n_starts=64", "--search.max_starts=64"]
+    n_inputs = read_rate_network(trained).network.n_inputs
+    zeros = ",".join(["0"] * n_inputs)
+    assert main([*call, "--out", f"{tmp_path}/f.h5", f"--input=rest={zeros}"]) == 0
+    table, states = read_fixed_points(tmp_path / "f.h5")
+    assert set(table["label"]) <= {"rest"} and len(table) == len(states)
+    capsys.readouterr()
+    main([*call, "--out", f"{tmp_path}/g.h5", f"--input={zeros},1"])
     message = capsys.readouterr().err
-    assert "is a rate network" in message and "gated" in message and "Traceback" not in message
+    assert f"expected {n_inputs} finite ones" in message and "Traceback" not in message
+    assert not (tmp_path / "g.h5").exists()
 
 
 def test_training_starts_from_a_network(trained: Path, tmp_path: Path) -> None:
