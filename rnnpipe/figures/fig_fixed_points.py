@@ -24,7 +24,7 @@ from rnnpipe.analysis.recording import Recording
 from rnnpipe.errors import SettingsError
 from rnnpipe.figures import Inputs
 from rnnpipe.figures.motion import only
-from rnnpipe.figures.source_data import assemble, of, points
+from rnnpipe.figures.source_data import as_written, assemble, of, points
 from rnnpipe.figures.states import (
     KINDS,
     MAX_INPUTS,
@@ -108,7 +108,7 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
 
 def _at(series: str, where: NDArray[np.float64], **columns: Any) -> pd.DataFrame:
     """Rows of places, (n, 2 or 3)."""
-    return points("A", series, **dict(zip("xyz", where.T, strict=False)), **columns)
+    return points("A", series, **dict(zip("xyz", as_written(where).T, strict=False)), **columns)
 
 
 def _samples(found: Points, paths: dict[int, NDArray[Any]], options: Options) -> tuple[NDArray[Any] | None, str]:

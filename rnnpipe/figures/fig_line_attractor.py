@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from rnnpipe.errors import ArtefactError
 from rnnpipe.figures import Inputs
 from rnnpipe.figures.motion import only
-from rnnpipe.figures.source_data import assemble, of, points
+from rnnpipe.figures.source_data import as_written, assemble, of, points
 from rnnpipe.figures.states import color_of, coordinates, label_3d, limits, marker, nothing, place_3d, words_only
 from rnnpipe.figures.style import FAINT, GREY, new_figure, panel_letter, place, styled
 from rnnpipe.settings import Settings, setting
@@ -90,7 +90,7 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
 
 
 def _at(series: str, where: Any, about: dict[str, str]) -> pd.DataFrame:
-    return points("A", series, **dict(zip("xyz", where.T, strict=True)), **about)
+    return points("A", series, **dict(zip("xyz", as_written(where).T, strict=True)), **about)
 
 
 @styled

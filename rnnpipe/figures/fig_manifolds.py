@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from rnnpipe.analysis.projection import projection
 from rnnpipe.figures import Inputs
 from rnnpipe.figures.motion import only
-from rnnpipe.figures.source_data import assemble, of, points
+from rnnpipe.figures.source_data import as_written, assemble, of, points
 from rnnpipe.figures.states import (
     MAX_INPUTS,
     color_of,
@@ -105,7 +105,7 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
 
 
 def _at(series: str, where: Any, about: dict[str, Any]) -> pd.DataFrame:
-    return points("A", series, **dict(zip("xyz", where.T, strict=True)), **about)
+    return points("A", series, **dict(zip("xyz", as_written(where).T, strict=True)), **about)
 
 
 def _readout(series: str, s: Any, outputs: Any, about: dict[str, Any]) -> list[pd.DataFrame]:

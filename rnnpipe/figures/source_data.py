@@ -43,6 +43,11 @@ def assemble(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame({name: column(name) for name in names})
 
 
+def as_written(values: Any) -> Any:
+    """Values as the CSV will hold them: in 3-D, where lines snap to pixels, the last digits can move one."""
+    return np.array([float(f"{v:.10g}") for v in np.ravel(values)]).reshape(np.shape(values))
+
+
 def of(table: pd.DataFrame, panel: str, series: str | None = None) -> pd.DataFrame:
     """The rows of a panel, or of one of its series."""
     rows = table[table["panel"] == panel]
