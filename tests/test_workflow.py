@@ -137,7 +137,12 @@ def copy_repository(folder: Path) -> Path:
     (folder / "environment.yml").write_text((ROOT / "environment.yml").read_text())
     (folder / "config/mini.yaml").write_text(yaml.safe_dump(STUDY))
     main = folder / "config/config.yaml"
-    main.write_text(main.read_text().replace("  - song2017\n", "  - mini\n").replace("  - kim2019\n", ""))
+    main.write_text(
+        main.read_text()
+        .replace("  - song2017\n", "  - mini\n")
+        .replace("  - kim2019\n", "")
+        .replace("  - engel2023\n", "")
+    )
     return folder
 
 
@@ -407,7 +412,7 @@ def test_the_shipped_study_can_be_planned_at_every_scale(tmp_path: Path, scale: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("source", ["song2017", "kim2019"])
+@pytest.mark.parametrize("source", ["song2017", "kim2019", "engel2023"])
 def test_the_shipped_study_runs_at_smoke_scale(tmp_path: Path, source: str) -> None:
     words = ["--snakefile", str(ROOT / "workflow/Snakefile"), "--directory", str(tmp_path), "--cores", "2", source]
     main = tmp_path / "config.yaml"
