@@ -37,7 +37,7 @@ def find(
     net: Ctrnn, seed: int = 0, n_starts: int = 256, visited: Array | None = None, **settings: Any
 ) -> FixedPointSet:
     given = SearchSettings(n_starts=n_starts, **{"max_starts": 8 * n_starts, **settings})
-    return search(Flow.of(net, [0.0]), visited, given, np.random.default_rng(seed), threads=2)
+    return search(Flow.of(net, [0.0]), visited, given, np.random.default_rng(seed))
 
 
 def assert_holds(points: FixedPointSet) -> None:
@@ -237,7 +237,7 @@ def test_no_fixed_point() -> None:
 
 
 def test_the_result_does_not_depend_on_threads() -> None:
-    net = network(np.random.default_rng(3).normal(size=(30, 30)) * 2 / np.sqrt(30), 0.1)
+    net = network(np.random.default_rng(3).normal(size=(40, 40)) * 2 / np.sqrt(40), 0.1)
     one, two = (
         search(Flow.of(net, [0.3]), None, SearchSettings(n_starts=128, max_starts=128), threads=threads)
         for threads in (1, 2)

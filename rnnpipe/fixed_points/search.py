@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,6 +44,9 @@ DISPLACED = 4
 REST = 1e-9
 """A relaxation rests if the largest |f_i| is below this, relative to the largest state (at least 1)."""
 
+
+THREADED = 32
+"""Networks from this size on are searched by several threads; in smaller ones they wait for each other."""
 
 POLISHING = 8
 """Newton steps to round-off for each point, at most."""
@@ -122,7 +126,8 @@ def search(
     nothing = np.empty((0, flow.n_units))
     still = _Relaxations(nothing, nothing, np.zeros(0, bool), np.zeros(0))
     found = _Found(nothing, np.zeros(0, np.int64), still, still, nothing, np.zeros(0, np.int64))
-    with threadpool_limits(1), thread_pool(threads) as pool:
+    threaded = threads > 1 and flow.n_units >= THREADED
+    with threadpool_limits(1), thread_pool(threads) if threaded else nullcontext() as pool:
         while True:
             n = settings.n_starts if not found.n_starts else found.n_starts
             _from_starts(flow, visited, min(n, settings.max_starts - found.n_starts), settings, rng, found, pool)
@@ -139,7 +144,7 @@ def _from_starts(
     settings: SearchSettings,
     rng: np.random.Generator,
     found: _Found,
-    pool: Executor,
+    pool: Executor | None,
 ) -> None:
     """Search from new starts."""
     starts = drawing.draw(flow, visited, n, settings, rng)
@@ -174,7 +179,7 @@ def _add(flow: Flow, found: _Found, solutions: Array, hits: NDArray[np.int64]) -
 
 
 def _close(
-    flow: Flow, found: _Found, settings: SearchSettings, rng: np.random.Generator, pool: Executor, missing: bool
+    flow: Flow, found: _Found, settings: SearchSettings, rng: np.random.Generator, pool: Executor | None, missing: bool
 ) -> None:
     """Closure rounds, until two have brought nothing new."""
     new = cdist(found.x, found.left).min(1, initial=np.inf) > SAME if len(found.left) else np.ones(len(found.x), bool)
@@ -206,7 +211,7 @@ def _close(
 
 
 def _followed(
-    flow: Flow, x: Array, settings: SearchSettings, rng: np.random.Generator, pool: Executor
+    flow: Flow, x: Array, settings: SearchSettings, rng: np.random.Generator, pool: Executor | None
 ) -> tuple[_Relaxations, Array, NDArray[np.int64]]:
     """Where the unstable directions of points lead; the points left and the directions."""
     y, of, direction = beside(flow, x)
@@ -216,7 +221,7 @@ def _followed(
 
 
 def _judged(
-    flow: Flow, found: _Found, settings: SearchSettings, rng: np.random.Generator, pool: Executor
+    flow: Flow, found: _Found, settings: SearchSettings, rng: np.random.Generator, pool: Executor | None
 ) -> tuple[Certificates, Completeness]:
     """Close, merge what is proved to be the same, certify, and weigh the evidence."""
     missing = False
@@ -283,7 +288,7 @@ def _described(
     certificates: Certificates,
     completeness: Completeness,
     settings: SearchSettings,
-    pool: Executor,
+    pool: Executor | None,
     begin: float,
 ) -> FixedPointSet:
     stable = stability(flow, found.x, certificates, settings.trial_time)
