@@ -143,7 +143,7 @@ class DynamicSystemAnalyzer:
 
 
 def point_kinds(points: FixedPointSet) -> Array:
-    """ "stable", "unstable" or "marginal" (slower than the task, or not decided), of each point."""
+    """Kind of each point: "stable", "unstable" or "marginal" (slower than the task, or not decided)."""
     s = points.stability
     kinds = np.where(s.index > 0, "unstable", "stable")
     return np.where(s.marginal | ((s.index == 0) & ~s.stable), "marginal", kinds)
