@@ -55,7 +55,6 @@ CERTIFIED = SCHEMA | {
     "inputs/reasons": Field(_INPUT, "SO", "what speaks against it"),
     "inputs/coverage": Field(_INPUT, "f", "estimated probability that a start ends at a known point"),
     "inputs/chao1": Field(_INPUT, "f", "estimated number of points, a lower bound"),
-    "inputs/wall_time": Field(_INPUT, "f", "duration of the search", "s"),
     "unstable/input": Field(_FOLLOWED, "i", "index of the input"),
     "unstable/from": Field(_FOLLOWED, "i", "id of the point that is left"),
     "unstable/direction": Field(_FOLLOWED, "i", "1, 2, ... to one side of the fastest, next, ...; -1, -2, ..."),
@@ -105,9 +104,10 @@ def write_certified_points(
         "inputs/reasons": np.array(["; ".join(s.completeness.reasons) for s in sets]),
         "inputs/coverage": np.array([s.completeness.coverage for s in sets]),
         "inputs/chao1": np.array([s.completeness.chao1 for s in sets], float),
-        "inputs/wall_time": np.array([s.wall_time for s in sets]),
     }
-    summary = json.dumps({label: s.summary() for label, s in found.items()})
+    # how long it took is printed, not kept: the same search makes the same bytes
+    kept = {label: {k: v for k, v in s.summary().items() if k != "wall_time"} for label, s in found.items()}
+    summary = json.dumps(kept)
     with create(path, KIND, settings, provenance, summary=summary, **attrs) as file:
         for name, values in arrays.items():
             put(file, name, CERTIFIED, values)
