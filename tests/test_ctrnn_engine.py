@@ -387,6 +387,24 @@ def test_masked_trials_do_not_count() -> None:
     assert nothing.mse == 0 and all(not gradient.any() for gradient in nothing.gradients.values())
 
 
+def test_trials_that_fill_up_a_tile_do_not_show() -> None:
+    """Started at zero, they would go further in a step than those that rest where bias and weights are even."""
+    for form in ("rate", "current"):
+        quiet: dict[str, Any] = {"sigma_rec": 0.0, "sigma_in": 0.0, "sigma_out": 0.0}
+        network = a_network(6, "relu", form, tau=2.0, dt=1.8, **quiet)
+        slope = network.activation.slope
+        # at rest at x = 1: x = s (b - x) or x = b - s x
+        b = 1 + 1 / slope if form == "rate" else 1 + slope
+        p = {**arrays(network), "w_rec": -np.eye(6), "b_rec": np.full(6, b), "x_init": np.ones(6)}
+        batch = a_batch(network, 9, 3)
+        batch[0][:] = 0
+        x, _ = dataclasses.replace(network, **p).simulate(batch[0])
+        np.testing.assert_allclose(x, 1, rtol=1e-9)
+        found = CtrnnEngine(network).update(p, *batch, seed=0)
+        np.testing.assert_allclose(found.largest_state, 1, rtol=1e-9)
+        np.testing.assert_allclose(found.mean_square_rate, slope**2 if form == "current" else 1, rtol=1e-9)
+
+
 @pytest.mark.parametrize("form", ["rate", "current"])
 def test_divergence_is_reported(form: str) -> None:
     """States that explode, and NaN in the weights, are an infinite largest state and no crash."""

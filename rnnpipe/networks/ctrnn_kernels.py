@@ -109,11 +109,13 @@ def _leak(x, pull, xi, sigma, alpha, gamma, new):  # type: ignore[no-untyped-def
 
 
 @numba.njit(**_OPTIONS)
-def _square(x: Any) -> Any:
-    total = x.dtype.type(0)
+def _extent(x: Any) -> Any:
+    """The sum of squares of a vector, and the largest size in it."""
+    square, largest = x.dtype.type(0), _size(x.dtype.type(0))
     for i in range(len(x)):
-        total += x[i] * x[i]
-    return total
+        square += x[i] * x[i]
+        largest = max(largest, _size(x[i]))
+    return square, largest
 
 
 @numba.njit(**_OPTIONS)
@@ -170,7 +172,7 @@ def forward(  # type: ignore[no-untyped-def]
     high, low = filled(n + n_in + 1, SIDES[1]) * width, filled(n + n_out, SIDES[0]) * width
     m, inside = n * width, n * width + n_in * width
     numbers = filled(inside + (m if sigmas[2] != 0 else 0), 2 * LANES)
-    error, square, largest = 0.0, 0.0, _size(z.dtype.type(0))
+    error, square = 0.0, 0.0
     zero, one = z.dtype.type(0), z.dtype.type(1)
     start_x = x if current else src
     for i in range(n):
@@ -181,9 +183,8 @@ def forward(  # type: ignore[no-untyped-def]
         if count < width:
             _silence(src, n, count, width)
             _silence(grad, n, count, width)
-    for i in range(m):
-        largest = max(largest, _size(start_x[i]))
-    square += _square(src[:m])
+    _, largest = _extent(start_x[:m])
+    square += _extent(src[:m])[0]
     for t in range(n_steps):
         at, to = (t % slots) * high, ((t + 1) % slots) * high
         up = ((t + 1) % slots) * low
@@ -254,7 +255,8 @@ def forward(  # type: ignore[no-untyped-def]
                 _silence(x[fresh:], n, count, width)
                 _silence(slope, n, count, width)
                 _silence(new, n, count, width)
-            square += _square(new)
+                _, top = _extent(x[fresh : fresh + m])
+            square += _extent(new)[0]
         else:
             sigma = sigmas[0]
             if pre:
@@ -266,7 +268,7 @@ def forward(  # type: ignore[no-untyped-def]
             if count < width:
                 _silence(slope, n, count, width)
                 _silence(new, n, count, width)
-                added = _square(new)
+                added, top = _extent(new)
             square += added
         largest = max(largest, top)
     return error, square, largest
