@@ -104,4 +104,4 @@ def _draw_decisions(axes: Axes, table: pd.DataFrame) -> None:
     bottom = min(0.9, float(np.floor(10 * lowest) / 10))
     axes.set_xticks([-50, -25, 0, 25, 50])
     axes.set_ylim(bottom, 1 + 0.03 * (1 - bottom))
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="lower center", frameon=False)
