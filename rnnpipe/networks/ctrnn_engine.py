@@ -125,6 +125,14 @@ class _Call:
         self.n, self.n_in, self.n_out = len(p["w_rec"]), self.inputs.shape[2], len(p["w_out"])
 
 
+def _taken(spaces: list[_Space]) -> _Space | None:
+    """An idle workspace, or None; another thread may take the last one between a look and a pop."""
+    try:
+        return spaces.pop()
+    except IndexError:
+        return None
+
+
 class CtrnnEngine:
     """Loss and gradient of networks of one kind, the arrays of which are given anew each time.
 
@@ -227,7 +235,7 @@ class CtrnnEngine:
         per_rate = 2 * rate_penalty / (n_steps * n_trials * n)
 
         def there(tile: Tile) -> tuple[tuple[float, float, float], _Space]:
-            space = spaces.pop() if spaces else _Space(*sizes)
+            space = _taken(spaces) or _Space(*sizes)
             return self._forward(call, tile, space), space
 
         def back(tile: Tile, space: _Space, more: tuple[Array, Array]) -> tuple[Array, Array, Array]:
@@ -293,7 +301,7 @@ class CtrnnEngine:
         spaces = self._spaces("run", *sizes)
 
         def through(tile: Tile) -> None:
-            space = spaces.pop() if spaces else _Space(*sizes)
+            space = _taken(spaces) or _Space(*sizes)
             self._forward(call, tile, space)
             spaces.append(space)
 
