@@ -117,7 +117,7 @@ def assess(
     missed = int((hits == 0).sum())
     if missed:
         curable.append(f"{missed} points were found from other points only")
-    if n_unreached:
+    if n_unreached and not n_continua:
         curable.append(f"{n_unreached} relaxations came to rest at no known point")
     if not len(x) and not n_moving and expected == 1:
         curable.append("no attractor was found")
@@ -130,7 +130,7 @@ def assess(
         complete=not fatal and not curable,
         enumerated=enumerated,
         reasons=(*fatal, *curable),
-        more_starts_may_help=bool(curable),
+        more_starts_may_help=bool(curable) and not n_continua,
         degree_sum=degree,
         degree_expected=expected,
         symmetric=symmetric,
