@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
@@ -11,13 +9,22 @@ from scipy.spatial.distance import cdist
 
 from rnnpipe.fixed_points.flow import Flow
 from rnnpipe.fixed_points.response import Array
-from rnnpipe.fixed_points.solver import solve
+from rnnpipe.fixed_points.solver import TOLERANCE
 
 FLAT = 1e-7
 """Along a continuum a singular value of J is below this share of the largest."""
 
 KEPT = 48
 """Points that stand for all continua of a flow."""
+
+PROBED = 20
+"""Steps from a place between two points to a fixed point, at most."""
+
+NARROWED = 5
+"""Times that the largest gap between two points is probed, at most."""
+
+GAP = 0.3
+"""Gaps below this share of the distance of two points are none."""
 
 EXTENT = 1e-3
 """A continuum is longer than this; what is shorter is a point that is known less precisely."""
@@ -48,11 +55,10 @@ def thinned(flow: Flow, x: Array, hits: NDArray[np.int64]) -> tuple[Array, NDArr
     return x[kept], hits[kept]
 
 
-def continua(flow: Flow, x: Array, pool: Executor | None = None) -> tuple[NDArray[np.int64], list[int]]:
+def continua(flow: Flow, x: Array) -> tuple[NDArray[np.int64], list[int]]:
     """Label of the continuum that each point is on, -1 for none, (n,), and the dimension of each continuum.
 
-    Neighbours are on one continuum if the search from their midpoint ends between them, or if no larger gap is between
-    them than between most others: what is left by `thinned` covers a continuum evenly.
+    Neighbours are on one continuum if points between them lead from one to the other, see `_joined`.
     """
     labels = np.full(len(x), -1)
     counts = nullity(flow, x)
@@ -63,10 +69,9 @@ def continua(flow: Flow, x: Array, pool: Executor | None = None) -> tuple[NDArra
     tree = minimum_spanning_tree(distance).tocoo()
     i, j, d = tree.row, tree.col, tree.data
     middle = (x[flat[i]] + x[flat[j]]) / 2
-    ends = solve(flow, middle, 50, np.random.default_rng(0), pool)
-    joined = ends.solved & (np.linalg.norm(ends.x - middle, axis=1) < 0.5 * d)
-    if len(flat) >= KEPT // 2:
-        joined |= d <= 3 * np.median(d)
+    joined = np.linalg.norm(_nearest(flow, middle) - middle, axis=1) < 0.5 * d
+    for k in np.flatnonzero(~joined):  # around a corner, perhaps
+        joined[k] = _joined(flow, x[flat[i[k]]], x[flat[j[k]]])
     tree.data = np.where(joined, d, 0)
     tree.eliminate_zeros()
     dimensions: list[int] = []
@@ -76,6 +81,36 @@ def continua(flow: Flow, x: Array, pool: Executor | None = None) -> tuple[NDArra
         labels[flat[part]] = len(dimensions)
         dimensions.append(int(np.median(counts[flat[part]])))
     return labels, dimensions
+
+
+def _nearest(flow: Flow, x: Array) -> Array:
+    """Fixed points near some rates, NaN where there is none: by steps of least length, which do not slide along."""
+    x = x.copy()
+    for k in range(len(x)):
+        for _ in range(PROBED):
+            f = flow.velocity(x[k])
+            if np.abs(f).max() <= TOLERANCE * max(1.0, float(np.abs(x[k]).max())):
+                break
+            x[k] -= np.linalg.lstsq(flow.jacobian(x[k]), f, rcond=FLAT)[0]
+        else:
+            x[k] = np.nan
+    return x
+
+
+def _joined(flow: Flow, a: Array, b: Array) -> bool:
+    """Whether fixed points near the segment between two points leave gaps much smaller than their distance."""
+    whole = float(np.linalg.norm(b - a))
+    for _ in range(NARROWED):
+        probes = a + np.linspace(0, 1, 9)[1:-1, None] * (b - a)
+        ends = _nearest(flow, probes)
+        near = np.linalg.norm(ends - probes, axis=1) < 0.5 * float(np.linalg.norm(b - a))
+        way = np.concatenate([a[None], ends[near], b[None]])
+        gaps = np.linalg.norm(np.diff(way, axis=0), axis=1)
+        k = int(gaps.argmax())
+        if gaps[k] < GAP * whole:
+            return True
+        a, b = way[k], way[k + 1]
+    return False
 
 
 def _parts(labels: NDArray[np.int32]) -> list[NDArray[np.int64]]:

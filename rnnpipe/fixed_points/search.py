@@ -134,7 +134,7 @@ def search(
             certificates, completeness = _judged(flow, found, settings, rng, pool)
             if not completeness.more_starts_may_help or found.n_starts >= settings.max_starts:
                 break
-        return _described(flow, visited, found, certificates, completeness, settings, pool, begin)
+        return _described(flow, visited, found, certificates, completeness, settings, begin)
 
 
 def _from_starts(
@@ -238,7 +238,7 @@ def _judged(
             kept = same == np.arange(len(same))
             found.x, found.hits = found.x[kept], found.hits[kept]
             certificates = certify(flow, found.x)
-        _, dimensions = continua(flow, found.x, pool)
+        _, dimensions = continua(flow, found.x)
         arrived = _arrivals(flow, found, found.relaxed)
         completeness = assess(
             flow,
@@ -288,7 +288,6 @@ def _described(
     certificates: Certificates,
     completeness: Completeness,
     settings: SearchSettings,
-    pool: Executor | None,
     begin: float,
 ) -> FixedPointSet:
     stable = stability(flow, found.x, certificates, settings.trial_time)
@@ -297,7 +296,7 @@ def _described(
     certificates = certify(flow, found.x)
     stable = stability(flow, found.x, certificates, settings.trial_time)
     x = found.x
-    labels, dimensions = continua(flow, x, pool)
+    labels, dimensions = continua(flow, x)
     arrived, led = _arrivals(flow, found, found.relaxed), _arrivals(flow, found, found.followed)
     n_relaxed = len(arrived)
     counts = np.bincount(arrived[arrived >= 0], minlength=len(x)).astype(float)
