@@ -195,7 +195,7 @@ def test_a_ring_is_labelled(j0: float) -> None:
     p = 3 / (2 * abs(j0))
     for seed in range(GAUGES):
         w, order, _ = gauge(ring(j0), np.random.default_rng(seed), signs=False)
-        points = find(network(w, 1.0, "relu"), seed)
+        points = find(network(w, 1.0, "relu"), seed, n_starts=64)
         assert points.continuum_dimensions == (1,) and points.n_points < 80
         certain = points.certificates.certified
         assert_same(points.x[certain], np.full((1, 6), 1 / (1 - j0)))
