@@ -21,7 +21,7 @@ REST = "rest"
 STILL = 1e-6
 """Motion below this size, relative to the state (at least 1), is rest."""
 
-EXAMINED = 64
+EXAMINED = 32
 """Trajectories that are examined, at most."""
 
 RECURRENCE = 1e-3

@@ -24,8 +24,9 @@ STATIONARY = 1e-8
 """A point is a minimum if |J^T F| is below this share of |J| |F|, |J| at least 1, and the Hessian positive
 semidefinite."""
 
-CANDIDATES = 256
-"""Ends of the search that are followed, at most: those of smallest q."""
+CANDIDATES = 64
+"""Ends of the search that are followed, at most: those of smallest q, and of those nearer than `COARSE` the first."""
+COARSE = 1e-2
 
 STEPS = 60
 SAME = 1e-4
@@ -64,7 +65,9 @@ def slow_points(flow: Flow, ends: Array, length_scale: float) -> SlowPoints:
     """
     q = 0.5 * (flow.velocity(ends) ** 2).sum(1)
     slow = np.flatnonzero(q <= 10 * TIERS[0])
-    x = ends[slow[np.argsort(q[slow], kind="stable")][:CANDIDATES]]
+    slow = slow[np.argsort(q[slow], kind="stable")]
+    first = np.sort(np.unique(groups(ends[slow], COARSE), return_index=True)[1])
+    x = ends[slow[first][:CANDIDATES]]
     minima = [p for p in (_minimum(flow, p) for p in x) if p is not None]
     x = np.reshape(minima, (-1, flow.n_units))
     x = x[residual(flow, x) > tolerance(x)]
