@@ -109,7 +109,7 @@ def test_the_analyzer() -> None:
         labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
         assert "u = (0): 4 stable" in labels and "u = (0): 5 unstable" in labels
     flat = analyzer.plot_fixed_points("2D", 2 * np.eye(6)[:, :2])
-    drawn = np.concatenate([c.get_offsets() for c in flat.axes[0].collections[:2]])
+    drawn = np.concatenate([np.transpose(line.get_data()) for line in flat.axes[0].lines[:2]])
     np.testing.assert_allclose(np.sort(drawn, axis=0), np.sort(points.state[:, :2], axis=0), atol=1e-12)
     for call, words in (
         (lambda: analyzer.get_fixed_points([0.0], mode="fast"), "'exact' or 'approx'"),  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rnnpipe.errors import SettingsError
+from rnnpipe.figures.states import KINDS, color_of, marker
 from rnnpipe.fixed_points.certify import certify
 from rnnpipe.fixed_points.flow import Flow
 from rnnpipe.fixed_points.response import Array
@@ -17,11 +18,6 @@ from rnnpipe.fixed_points.settings import SearchSettings
 from rnnpipe.fixed_points.stability import stability
 from rnnpipe.networks.ctrnn import Ctrnn
 from rnnpipe.networks.rate_network import RateNetwork
-
-COLOURS = (("blue", "red", "black"), ("blueviolet", "tomato", "darkslategrey"), ("green", "darkorange", "midnightblue"))
-"""Colours of stable, unstable and marginal points, of the first, second and third input; then again."""
-
-MARKERS = {"stable": "o", "unstable": "x", "marginal": "s", "slow": "."}
 
 
 class DynamicSystemAnalyzer:
@@ -127,15 +123,14 @@ class DynamicSystemAnalyzer:
         for k, (u, points) in enumerate(self.fixed_points.items()):
             label = f"u = ({', '.join(f'{v:g}' for v in u)})"
             kinds = point_kinds(points)
-            for kind, colour in zip(("stable", "unstable", "marginal"), COLOURS[k % len(COLOURS)], strict=True):
-                chosen = points.state[kinds == kind]
-                if len(chosen):
-                    style = {"facecolors": "none", "edgecolors": colour} if kind == "marginal" else {"color": colour}
-                    name = f"{label}: {len(chosen)} {kind}"
-                    ax.scatter(*((chosen - centre) @ axes).T, marker=MARKERS[kind], label=name, **style)
+            shown = {kind: points.state[kinds == kind] for kind in KINDS}
             if slow and len(points.slow.q):
-                chosen = (points.flow.state(points.slow.x) - centre) @ axes
-                ax.scatter(*chosen.T, marker=".", s=8, alpha=0.4, color="grey", label=f"{label}: {len(chosen)} slow")
+                shown["slow"] = points.flow.state(points.slow.x)
+            for kind, chosen in shown.items():
+                if len(chosen):
+                    look = marker(kind, color_of(kind, k))
+                    name = f"{label}: {len(chosen)} {kind}"
+                    ax.plot(*((chosen - centre) @ axes).T, ls="", label=name, **look)
         for axis, name in zip("xyz"[:d], names, strict=True):
             getattr(ax, f"set_{axis}label")(name)
         ax.legend(fontsize="small")
