@@ -31,6 +31,12 @@ class TrainingError(RnnpipeError):
     exit_code = 5
 
 
+class AnalysisError(RnnpipeError):
+    """What an analysis was given does not have what it looks for: a point that is none, no slow curve."""
+
+    exit_code = 6
+
+
 class Interrupted(RnnpipeError):
     """Training was asked to stop; its checkpoint is on disk and the same command continues."""
 

@@ -372,7 +372,7 @@ def rules() -> dict[str, str]:
 def test_every_rule_is_complete() -> None:
     found = rules()
     stages = {"dataset", "train", "spiking", "evaluate", "fixed_points", "figures", "claims", "bench"}
-    variants = {"train_several": "train", "evaluate_spiking": "evaluate"}
+    variants = {"train_several": "train", "evaluate_spiking": "evaluate", "animation": "figures"}
     assert set(found) == stages | set(variants)
     for name, body in found.items():
         for part in ("output", "log", "benchmark", "message", "conda", "threads", "resources", "params", "shell"):

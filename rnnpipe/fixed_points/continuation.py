@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from rnnpipe.errors import RnnpipeError, SettingsError
+from rnnpipe.errors import AnalysisError, SettingsError
 from rnnpipe.fixed_points.flow import Flow
 from rnnpipe.fixed_points.response import Array
 from rnnpipe.fixed_points.valley import input_effect, velocity
@@ -39,7 +39,7 @@ class ContinuationSettings(Settings):
     same: float = setting(1e-6, "points nearer to each other are one, relative to their norm (at least 1)", gt=0)
 
 
-class ContinuationError(RnnpipeError):
+class ContinuationError(AnalysisError):
     """What was given as a fixed point is none."""
 
 

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnpipe.errors import RnnpipeError
+from rnnpipe.errors import AnalysisError
 from rnnpipe.fixed_points.crossings import STILL, PointsOnIt, by_real_part, fixed_points_on
 from rnnpipe.fixed_points.flow import Flow
 from rnnpipe.fixed_points.response import Array
@@ -33,7 +33,7 @@ SLOW = 0.1
 """Eigenvalues whose real part is smaller than this in absolute value are called slow (per time constant)."""
 
 
-class ManifoldError(RnnpipeError):
+class ManifoldError(AnalysisError):
     """There is no slow curve where one was asked for."""
 
 

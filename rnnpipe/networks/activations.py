@@ -22,7 +22,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erf
 
 ActivationName = Literal["relu", "leaky_relu", "tanh", "sigmoid", "softplus", "gelu"]
 
@@ -58,7 +57,7 @@ class Activation:
             case "softplus":
                 return (np.maximum(k * s * z, 0) + np.log1p(np.exp(-np.abs(k * s * z)))) / k
             case "gelu":
-                return 0.5 * z * (1 + erf(k * z / math.sqrt(2)))
+                return 0.5 * z * (1 + _erf(k * z / math.sqrt(2)))
 
     def derivative(self, z: NDArray[Any]) -> NDArray[Any]:
         """Derivative at inputs."""
@@ -75,7 +74,7 @@ class Activation:
             case "softplus":
                 return s * 0.5 * (1 + np.tanh(0.5 * k * s * z))
             case "gelu":
-                return 0.5 * (1 + erf(k * z / math.sqrt(2))) + k * z / math.sqrt(2 * math.pi) * np.exp(
+                return 0.5 * (1 + _erf(k * z / math.sqrt(2))) + k * z / math.sqrt(2 * math.pi) * np.exp(
                     -0.5 * (k * z) ** 2
                 )
 
@@ -141,3 +140,9 @@ class Activation:
                 return k * math.sqrt(2 / math.pi)
             case _:
                 return 0.0
+
+
+def _erf(z: NDArray[Any]) -> NDArray[Any]:
+    from scipy.special import erf  # settings are read without scipy, which is slow to import
+
+    return erf(z)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from rnnpipe.errors import SettingsError
@@ -145,15 +144,17 @@ class ActivityPenalty:
             self._by_torch(by_torch, rates, by_rates)
         return self.terms.weighted(self.values), by_rates, by_states
 
-    @torch.enable_grad()
     def _by_torch(self, terms: dict[str, ActivityTerm], rates: Array, by_rates: Array) -> None:
-        leaves = {name: torch.from_numpy(self.arrays[name]).requires_grad_() for name in ARRAYS}
-        r = torch.from_numpy(np.ascontiguousarray(rates)).requires_grad_()
-        u = torch.from_numpy(self.inputs.astype(rates.dtype, copy=False))
-        drive = r @ leaves["w_rec"].T + u @ leaves["w_in"].T + leaves["b_rec"]
-        activity = Activity(r, drive, r @ leaves["w_out"].T, torch.from_numpy(self.terms.sign))
-        values = {name: term.of(activity) for name, term in terms.items()}
-        total = sum(terms[name].weight * value.double() for name, value in values.items())
+        import torch  # settings are read without it
+
+        with torch.enable_grad():
+            leaves = {name: torch.from_numpy(self.arrays[name]).requires_grad_() for name in ARRAYS}
+            r = torch.from_numpy(np.ascontiguousarray(rates)).requires_grad_()
+            u = torch.from_numpy(self.inputs.astype(rates.dtype, copy=False))
+            drive = r @ leaves["w_rec"].T + u @ leaves["w_in"].T + leaves["b_rec"]
+            activity = Activity(r, drive, r @ leaves["w_out"].T, torch.from_numpy(self.terms.sign))
+            values = {name: term.of(activity) for name, term in terms.items()}
+            total = sum(terms[name].weight * value.double() for name, value in values.items())
         assert isinstance(total, torch.Tensor)
         total.backward()  # type: ignore[no-untyped-call]
         self.values |= {name: float(value.detach()) for name, value in values.items()}

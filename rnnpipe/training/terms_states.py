@@ -1,6 +1,7 @@
 """Penalties on the activity of continuous-time networks.
 
-Those of magnitudes have gradients derived by hand; of the others torch finds them.
+Those of magnitudes have gradients derived by hand; of the others torch finds them. It is imported where it computes:
+settings are read without it.
 
 Reference: engellab/trainRNNbrain (github.com/engellab/trainRNNbrain), state of 2026.
 """
@@ -9,15 +10,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from rnnpipe.settings import setting
 from rnnpipe.training.terms_weights import Term, size_factor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = NDArray[Any]
 
@@ -138,7 +140,8 @@ class _Inequality(ActivityTerm):
         if self.index == "hhi":
             share = weight / weight.sum()
             return (share.square().sum() - 1 / n) / (1 - 1 / n)
-        ordered, rank = weight.sort().values, torch.arange(1, n + 1, dtype=weight.dtype)
+        ordered = weight.sort().values
+        rank = weight.new_ones(n).cumsum(0)
         return ((2 * rank - n - 1) * ordered).sum() / (n * weight.sum())
 
 
@@ -174,8 +177,10 @@ class Clustering(ActivityTerm):
     """
 
     def of(self, activity: Activity) -> Tensor:
+        import torch
+
         total, n_pairs = activity.rates.sum() * 0, 0
-        for kind in torch.unique(activity.sign):
+        for kind in activity.sign.unique():
             vectors = activity.rates.flatten(0, 1)[:, activity.sign == kind]
             n = vectors.shape[1]
             if n < 2:
@@ -197,6 +202,8 @@ class TailEnergy(ActivityTerm):
     dimensions: int = setting(6, "principal components without a penalty", gt=0)
 
     def of(self, activity: Activity) -> Tensor:
+        import torch
+
         vectors = activity.rates.flatten(0, 1).double()
         centred = vectors - vectors.mean(0)
         values = torch.linalg.eigvalsh(centred.T @ centred / len(centred))
