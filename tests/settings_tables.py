@@ -13,6 +13,7 @@ HEADING = "## Settings\n"
 
 def tables() -> str:
     from rnnpipe.analysis.fixed_points_settings import FixedPointSettings
+    from rnnpipe.fixed_points.settings import SearchSettings as FixedPointSearch
     from rnnpipe.mapping.settings import SearchSettings
     from rnnpipe.networks.ctrnn_settings import CtrnnSettings
     from rnnpipe.networks.lif_settings import LifSettings
@@ -30,7 +31,8 @@ def tables() -> str:
         "`network` with `kind: ctrnn`": CtrnnSettings,
         "`learning` with `rule: regression`": RegressionSettings,
     }
-    groups |= {"`lif`": LifSettings, "`search`": SearchSettings, "`fixed_points`": FixedPointSettings}
+    groups |= {"`fixed_points`": FixedPointSettings, "`search` of an experiment": FixedPointSearch}
+    groups |= {"`lif`": LifSettings, "`search` of a mapping": SearchSettings}
     lines = []
     for title, model in groups.items():
         lines += [f"\n### {title}\n", "| key | default | unit | meaning |", "|---|---|---|---|"]
