@@ -25,6 +25,17 @@ from rnnpipe.training.settings import PolicyGradientSettings
 
 DEFAULT_SCALE = "default"
 
+HISTORY, FIXED_POINTS, NETWORK = "history", "fixed_points", "network"
+"""Needs that are no data sets, of an experiment."""
+
+FIGURES = "figures"
+"""Need that is the other figures of the same source."""
+
+RESERVED = (HISTORY, FIXED_POINTS, NETWORK, FIGURES)
+
+FIXED_POINTS_DATASET = "activity"
+"""Data set on which fixed points are searched for."""
+
 
 class WorkflowSettings(Settings):
     """`config/config.yaml`."""

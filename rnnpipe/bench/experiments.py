@@ -17,8 +17,8 @@ from rnnpipe.analysis.learning import trials_to_criterion
 from rnnpipe.bench.measure import Measurement, sgemm_rate
 from rnnpipe.bench.products import multiplier, update_products
 from rnnpipe.bench.training import learner
-from rnnpipe.config import HISTORY, Study
-from rnnpipe.config_entries import Experiment
+from rnnpipe.config import Study
+from rnnpipe.config_entries import HISTORY, Experiment
 from rnnpipe.io.history import read_history
 from rnnpipe.memory import keep_freed_memory
 from rnnpipe.networks import kernels
