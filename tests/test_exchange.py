@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import pkgutil
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -326,48 +324,3 @@ def test_mistakes_are_one_sentence(
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1, error
     assert [p.name for p in tmp_path.iterdir()] == ["n.mat"]
-
-
-# -- the page for users of the authors' code -----------------------------------------------------------------
-
-PAGE = (Path(__file__).parents[1] / "docs" / "coming_from_spikernn.md").read_text()
-
-
-def test_every_python_name_on_the_page_exists() -> None:
-    names = set(re.findall(r"`(rnnpipe\.[a-zA-Z_.]+\w)", PAGE))
-    assert len(names) > 10
-    for name in names:
-        pkgutil.resolve_name(name)
-
-
-def test_every_flag_on_our_side_of_the_page_exists(capsys: pytest.CaptureFixture[str]) -> None:
-    known = ""
-    for words in (
-        *(["train", "--learning.rule=bptt", f"--task.name={name}"] for name in ("go_nogo", "xor")),
-        *([name] for name in ("spiking", "evaluate", "dataset", "export")),
-    ):
-        main([*words, "--help"])
-        known += capsys.readouterr().out
-    lines = [line.split("|")[2] if line.startswith("|") else line for line in PAGE.splitlines()]
-    ours = [line for line in lines if "python " not in line]
-    flags = set(re.findall(r"--\w[\w.]*", "\n".join(ours)))
-    assert len(flags) > 40
-    assert [flag for flag in sorted(flags) if not re.search(rf"{re.escape(flag)}(?![\w.])", known)] == []
-
-
-def test_the_steps_of_the_page_run(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The commands of the page as they stand, but for a short trial and few trials."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "model.mat").write_bytes((trained / "n.mat").read_bytes())
-    block = PAGE.split("```bash\n")[1].split("```")[0]
-    short = {
-        "spiking": [*TASK, "--search.factors=20,30", "--search.n_trials=2", "--search.n_heldout=2"],
-        "dataset": [*TASK, "--dataset.trials_per_condition=2"],
-        "evaluate": TASK,
-    }
-    for line in block.splitlines():
-        words = line.split("#")[0].split()
-        assert words[0] == "rnnpipe"
-        more = [*short.get(words[1], []), *(["--search.only_trained=false"] if words[1] == "spiking" else [])]
-        assert main([*words[1:], *more]) == 0, line
-    assert read_mat(tmp_path / "mapped.mat").record["opt_scaling_factor"].item() in (20, 30)
