@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from rnnpipe.errors import ArtefactError
 from rnnpipe.io.fixed_points import KIND, SCHEMA, read_fixed_points
@@ -21,7 +21,7 @@ class StoredPoints:
     """Fixed points under every input that was searched."""
 
     table: pd.DataFrame
-    """One row a point, its input's `label` among the columns; `.attrs` holds the file's attributes."""
+    """One row a point, numbered from 0, its input's `label` among the columns; `.attrs` holds the file's attributes."""
     states: Array
     """(n_points, n_units)."""
     outputs: Array
@@ -44,24 +44,27 @@ class StoredPoints:
             raise KeyError(f"input {label}")
         return self.table[self.table["label"] == label]
 
-    def outputs_of(self, chosen: ArrayLike) -> Array:
-        """Outputs at some of the points, (n, n_outputs)."""
-        return self.outputs[np.asarray(chosen, bool)]
+    def outputs_of(self, points: pd.DataFrame) -> Array:
+        """Outputs at some of the points, rows of `table`, (n, n_outputs)."""
+        return self.outputs[points.index.to_numpy()]
 
-    def states_of(self, chosen: ArrayLike) -> Array:
-        """Some of the states, (n, n_units)."""
-        return self.states[np.asarray(chosen, bool)]
+    def states_of(self, points: pd.DataFrame) -> Array:
+        """Some of the states, those of rows of `table`, (n, n_units)."""
+        return self.states[points.index.to_numpy()]
 
 
 def read_stored_points(path: str | Path) -> StoredPoints:
     """Certified fixed points of a file of stage `fixed_points`.
 
     Raises:
-        ArtefactError: No such file, or one of a gated network, whose points have no outputs and no index.
+        ArtefactError: No such file, a damaged one, or one of a gated network: its points have no outputs and no index.
     """
-    table, states = read_fixed_points(path)
+    from rnnpipe.io.certified_points import CERTIFIED  # imports numba
+
     with read(path, KIND, SCHEMA) as file:
         if "fixed_points/output" not in file:
             raise ArtefactError(f"{path}: holds points of a gated network; take a file of a rate network.")
+    table, states = read_fixed_points(path)
+    with read(path, KIND, CERTIFIED) as file:
         outputs, labels = load(file["fixed_points/output"]), [str(label) for label in load(file["inputs/label"])]
     return StoredPoints(table, states, outputs.astype(np.float64), labels)

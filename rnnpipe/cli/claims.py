@@ -17,6 +17,7 @@ from rnnpipe.analysis.networks import SETTINGS, read_networks
 from rnnpipe.analysis.quantities import QUANTITIES, Quantity
 from rnnpipe.analysis.recording import Recording
 from rnnpipe.analysis.stored_points import StoredPoints, read_stored_points
+from rnnpipe.analysis.traced_network import TracedNetwork
 from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.files import whole
 from rnnpipe.io.evaluation import read_table
@@ -143,7 +144,7 @@ class Reader:
             elif reads == NETWORK:
                 from rnnpipe.io.ctrnn import read_ctrnn  # imports torch
 
-                self._read[key] = read_ctrnn(path)
+                self._read[key] = TracedNetwork(read_ctrnn(path))
             else:
                 self._read[key] = Recording(path)
         return self._read[key]

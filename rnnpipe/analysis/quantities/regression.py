@@ -1,14 +1,13 @@
 """Quantities of continuous-time networks that follow a target: their scores, their fixed points and slow curves.
 
 Scores are those of the network on fresh trials with its noise, as published, unless they are called clean. Curves are
-traced when they are measured.
+traced when they are measured, and once for all quantities of a network (`TracedNetwork`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from math import comb
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,11 +15,7 @@ import pandas as pd
 from rnnpipe.analysis.choice_surface import choice_surface, gating
 from rnnpipe.analysis.quantities._registry import quantity
 from rnnpipe.analysis.stored_points import StoredPoints
-
-if TYPE_CHECKING:
-    from rnnpipe.analysis.slow_curves import ContextLine
-    from rnnpipe.fixed_points.manifold import SlowManifold
-    from rnnpipe.io.ctrnn import StoredCtrnn
+from rnnpipe.analysis.traced_network import TracedNetwork
 
 RIGHT = 2
 """Action of task cddm."""
@@ -32,63 +27,65 @@ MIDDLE = (0.1, 0.9)
 """The part of a line, of its length, that its ends do not belong to."""
 
 
-def _score(stored: StoredCtrnn, name: str) -> float:
-    value = stored.score.get(name, np.nan)
-    return float(value)
+def _score(traced: TracedNetwork, name: str) -> float:
+    if name not in traced.score:
+        raise KeyError(f"score {name}")
+    return float(traced.score[name])
 
 
 @quantity("network", "median")
-def squared_error(stored: StoredCtrnn) -> float:
+def squared_error(traced: TracedNetwork) -> float:
     """Mean squared error of the outputs where the loss counts, with noise."""
-    return _score(stored, "noisy_mse")
+    return _score(traced, "noisy_mse")
 
 
 @quantity("network", "median")
-def clean_squared_error(stored: StoredCtrnn) -> float:
+def clean_squared_error(traced: TracedNetwork) -> float:
     """Mean squared error of the outputs where the loss counts, without noise."""
-    return _score(stored, "mse")
+    return _score(traced, "mse")
 
 
 @quantity("network", "largest")
-def largest_squared_error(stored: StoredCtrnn) -> float:
+def largest_squared_error(traced: TracedNetwork) -> float:
     """Mean squared error with noise, of the worst network."""
-    return _score(stored, "noisy_mse")
+    return _score(traced, "noisy_mse")
 
 
 @quantity("network", "median")
-def output_accuracy(stored: StoredCtrnn) -> float:
+def output_accuracy(traced: TracedNetwork) -> float:
     """Fraction of trials that the outputs answer correctly."""
-    return _score(stored, "noisy_accuracy")
+    return _score(traced, "noisy_accuracy")
 
 
 @quantity("network", "median")
-def easy_accuracy(stored: StoredCtrnn) -> float:
+def easy_accuracy(traced: TracedNetwork) -> float:
     """Fraction of correct answers at coherences of 20 % and more, in the worse context."""
-    return min(_score(stored, "noisy_accuracy_motion"), _score(stored, "noisy_accuracy_colour"))
+    # numpy's, unlike Python's, is NaN where one of them is
+    return float(np.min([_score(traced, f"noisy_accuracy_{context}") for context in ("motion", "colour")]))
 
 
 @quantity("network", "median")
-def sign_correct(stored: StoredCtrnn) -> float:
+def sign_correct(traced: TracedNetwork) -> float:
     """Fraction of steps, 10 and more after a pulse began, at which the outputs have the right sign."""
-    return _score(stored, "noisy_sign_correct")
+    return _score(traced, "noisy_sign_correct")
 
 
 @quantity("network", "median")
-def recall_slope(stored: StoredCtrnn) -> float:
+def recall_slope(traced: TracedNetwork) -> float:
     """Slope of the number that is recalled over the one that was shown."""
-    return _score(stored, "noisy_slope")
+    return _score(traced, "noisy_slope")
 
 
 @quantity("network", "median")
-def recall_r2(stored: StoredCtrnn) -> float:
+def recall_r2(traced: TracedNetwork) -> float:
     """Fraction of the variance of the right answers that the recalled numbers explain."""
-    return _score(stored, "noisy_r2_recalled")
+    return _score(traced, "noisy_r2_recalled")
 
 
 @quantity("network", "median")
-def angular_error(stored: StoredCtrnn) -> float:
+def angular_error(traced: TracedNetwork) -> float:
     """Median angle between the outputs and the right answer, degrees."""
-    return _score(stored, "noisy_angular_error")
+    return _score(traced, "noisy_angular_error")
 
 
 # -- fixed points ---------------------------------------------------------------------------------------------
@@ -112,8 +109,9 @@ def points_at_rest(found: StoredPoints) -> float:
 @quantity("fixed_points", "mean")
 def all_corners(found: StoredPoints) -> float:
     """Fraction of networks whose stable points at rest hold every combination of bits, each output within 0.15."""
-    stable = found.outputs_of((found.table["label"] == "rest") & (found.table["index"] == 0))
-    bits = np.sign(stable)
+    rest = found.under("rest")
+    stable = found.outputs_of(rest[rest["index"] == 0])
+    bits = np.where(stable > 0, 1, -1)  # an output of 0 is far from both
     held = (np.abs(stable - bits) <= CORNER).all(1)
     return float(len(np.unique(bits[held], axis=0)) == 2**found.n_outputs)
 
@@ -141,7 +139,7 @@ def degree_of_one(found: StoredPoints) -> float:
 @quantity("fixed_points", "largest")
 def asymmetry_at_rest(found: StoredPoints) -> float:
     """Largest distance between minus a point at rest and the nearest point: 0 of odd networks without input."""
-    x = found.states_of(found.table["label"] == "rest")
+    x = found.states_of(found.under("rest"))
     if not len(x):
         return np.nan
     return float(max(np.linalg.norm(x + point, axis=1).min() for point in x))
@@ -150,123 +148,87 @@ def asymmetry_at_rest(found: StoredPoints) -> float:
 # -- slow curves ----------------------------------------------------------------------------------------------
 
 
-def _curve(stored: StoredCtrnn, label: str) -> SlowManifold | None:
-    """The slow curve of a memory under an input; None where there is none."""
-    from rnnpipe.analysis.slow_curves import memory_curves
-    from rnnpipe.fixed_points.manifold import ManifoldError
-    from rnnpipe.fixed_points.trace import ManifoldSettings
-
-    cache = _CURVES.setdefault(str(stored.path), {})
-    if label not in cache:
-        try:
-            network = stored.network.astype(np.float64)
-            cache[label] = memory_curves(network, stored.task, [label], ManifoldSettings())[label]
-        except ManifoldError:
-            cache[label] = None
-    return cache[label]
-
-
-_CURVES: dict[str, dict[str, Any]] = {}
-"""Curves by file and input: several claims look at one."""
-
-
 @quantity("network", "mean")
-def has_delay_curve(stored: StoredCtrnn) -> float:
+def has_delay_curve(traced: TracedNetwork) -> float:
     """Fraction of networks with a curve of slow states in the delay."""
-    return float(_curve(stored, "delay") is not None)
+    return float(traced.curve("delay") is not None)
 
 
 @quantity("network", "mean")
-def ring_in_delay(stored: StoredCtrnn) -> float:
+def ring_in_delay(traced: TracedNetwork) -> float:
     """Fraction of networks whose slow states in the delay are a closed ring that goes round once."""
-    curve = _curve(stored, "delay")
-    return float(curve is not None and curve.kind == "ring" and abs(curve.winding) == 1)
+    curve = traced.curve("delay")
+    return float(curve is not None and curve.kind == "ring")
 
 
 @quantity("network", "mean")
-def ring_in_recall(stored: StoredCtrnn) -> float:
+def ring_in_recall(traced: TracedNetwork) -> float:
     """Fraction of networks whose slow states in recall are a closed ring that goes round once."""
-    curve = _curve(stored, "recall")
-    return float(curve is not None and curve.kind == "ring" and abs(curve.winding) == 1)
+    curve = traced.curve("recall")
+    return float(curve is not None and curve.kind == "ring")
 
 
 @quantity("network", "median")
-def delay_output(stored: StoredCtrnn) -> float:
+def delay_output(traced: TracedNetwork) -> float:
     """Largest length of the output along the slow states of the delay: 0 if they cannot be read out."""
-    curve = _curve(stored, "delay")
+    curve = traced.curve("delay")
     return float(np.linalg.norm(curve.outputs, axis=1).max()) if curve is not None else np.nan
 
 
 @quantity("network", "median")
-def recall_output(stored: StoredCtrnn) -> float:
+def recall_output(traced: TracedNetwork) -> float:
     """Smaller of the largest output to either side along the slow states of recall."""
-    curve = _curve(stored, "recall")
+    curve = traced.curve("recall")
     return float(min(curve.outputs[:, 0].max(), -curve.outputs[:, 0].min())) if curve is not None else np.nan
 
 
 @quantity("network", "median")
-def recall_radius(stored: StoredCtrnn) -> float:
+def recall_radius(traced: TracedNetwork) -> float:
     """Mean length of the output along the slow states of recall."""
-    curve = _curve(stored, "recall")
+    curve = traced.curve("recall")
     return float(np.linalg.norm(curve.outputs, axis=1).mean()) if curve is not None else np.nan
 
 
 @quantity("network", "median")
-def delay_length(stored: StoredCtrnn) -> float:
+def delay_length(traced: TracedNetwork) -> float:
     """Length of the curve of slow states in the delay."""
-    curve = _curve(stored, "delay")
+    curve = traced.curve("delay")
     return curve.length if curve is not None else np.nan
 
 
 # -- decisions ------------------------------------------------------------------------------------------------
 
 
-def _lines(stored: StoredCtrnn) -> dict[str, ContextLine] | None:
-    """The line of either context; None where a context has none."""
-    from rnnpipe.analysis.slow_curves import context_lines
-    from rnnpipe.fixed_points.manifold import ManifoldError
-
-    cache = _CURVES.setdefault(str(stored.path), {})
-    if "contexts" not in cache:
-        try:
-            cache["contexts"] = context_lines(stored.network.astype(np.float64), stored.task)  # type: ignore[arg-type]
-        except ManifoldError:
-            cache["contexts"] = None
-    return cache["contexts"]
-
-
 @quantity("network", "median")
-def line_gating(stored: StoredCtrnn) -> float:
+def line_gating(traced: TracedNetwork) -> float:
     """Gain of irrelevant relative to relevant evidence on the line attractors, in the worse context."""
-    lines = _lines(stored)
-    return max(one.gating_index for one in lines.values()) if lines is not None else np.nan
+    lines = traced.context_lines
+    return float(np.max([one.gating_index for one in lines.values()])) if lines is not None else np.nan
 
 
 @quantity("network", "median")
-def line_slowness(stored: StoredCtrnn) -> float:
+def line_slowness(traced: TracedNetwork) -> float:
     """Largest q along the middle 80 % of the line attractors, in the worse context."""
-    lines = _lines(stored)
+    lines = traced.context_lines
     if lines is None:
         return np.nan
-    inside = []
+    largest = []
     for one in lines.values():
-        place = one.line.arclength / one.line.length
-        inside.append(one.line.q[(place >= MIDDLE[0]) & (place <= MIDDLE[1])].max())
-    return float(max(inside))
+        place, q = one.line.arclength / one.line.length, one.line.q
+        inside = q[(place > MIDDLE[0]) & (place < MIDDLE[1])]
+        # between points, as round-off decides on which side of 10 % a point lies
+        largest.append(np.max([*inside, *np.interp(MIDDLE, place, q)]))
+    return float(np.max(largest))
 
 
 @quantity("network", "median")
-def line_along_choice(stored: StoredCtrnn) -> float:
+def line_along_choice(traced: TracedNetwork) -> float:
     """|cosine| between the middle of the line attractors and the axis of choice, in the worse context."""
-    lines = _lines(stored)
-    if lines is None or any(one.selection.readout_angle is None for one in lines.values()):
+    lines = traced.context_lines
+    if lines is None:
         return np.nan
-    middle = []
-    for one in lines.values():
-        angle = one.selection.readout_angle
-        assert angle is not None
-        middle.append(abs(np.cos(np.deg2rad(angle[len(angle) // 2]))))
-    return float(min(middle))
+    angles = [one.selection.readout_angle for one in lines.values()]
+    return float(np.min([abs(np.cos(np.deg2rad(a[len(a) // 2]))) if a is not None else np.nan for a in angles]))
 
 
 @quantity("table", "median")
@@ -276,4 +238,4 @@ def choice_gating(table: pd.DataFrame) -> float:
     surface = choice_surface(
         table["context"], table["coherence_relevant"], table["coherence_irrelevant"], right, table["mse"]
     )
-    return max(gate.index for gate in gating(surface).values())
+    return float(np.max([gate.index for gate in gating(surface).values()]))
