@@ -6,7 +6,8 @@ import pytest
 from scipy.special import expit
 
 from rnnpipe.analysis.choice_surface import choice_surface, firth, fit_logistic, fit_rows, gating
-from rnnpipe.analysis.population import eta_squared, participation, population, selectivity
+from rnnpipe.analysis.participation import participation
+from rnnpipe.analysis.population import eta_squared, population, selectivity
 from rnnpipe.analysis.proportions import wilson
 from rnnpipe.analysis.unit_groups import (
     cluster_connections,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnnpipe.analysis.participation import participation
 from rnnpipe.analysis.pca import principal_components
 
 Array = NDArray[np.float64]
@@ -22,8 +23,6 @@ SCALE_FREE = 0.05
 """Fraction of the 95th percentile of participation below which a unit is silent on the scale of its network."""
 SELECTIVE = 0.10
 """Least eta^2 of a selective unit."""
-_UNITS_AT_ONCE = 64
-"""Units whose samples are sorted at once: a quantile needs a copy of them."""
 
 
 @dataclass(frozen=True)
@@ -48,23 +47,6 @@ class Population:
     """Coefficient of variation in time, median over trials and active units."""
     p90_over_median: float
     """90th percentile of the active units' mean rates over their median."""
-
-
-def participation(rates: NDArray[Any]) -> Array:
-    r"""How much each unit takes part: :math:`p_i = \mathrm{SD}(r_i) + q_{0.9}(|r_i|)`.
-
-    Args:
-        rates: (n_steps, n_trials, n_units); moments are over steps and trials.
-
-    Returns:
-        (n_units,).
-    """
-    samples = rates.reshape(-1, rates.shape[-1])
-    found = np.empty(rates.shape[-1])
-    for start in range(0, len(found), _UNITS_AT_ONCE):
-        part = samples[:, start : start + _UNITS_AT_ONCE].astype(np.float64)
-        found[start : start + _UNITS_AT_ONCE] = part.std(axis=0) + np.quantile(np.abs(part), 0.9, axis=0)
-    return found
 
 
 def population(rates: NDArray[Any]) -> Population:

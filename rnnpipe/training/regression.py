@@ -19,12 +19,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rnnpipe.analysis.participation import participation
 from rnnpipe.errors import TrainingError
 from rnnpipe.networks.ctrnn import ARRAYS, Ctrnn
 from rnnpipe.networks.ctrnn_engine import CtrnnEngine, Noise
 from rnnpipe.networks.ctrnn_init import initial_ctrnn, spectral_radius
 from rnnpipe.networks.ctrnn_settings import CtrnnSettings
 from rnnpipe.tasks._regression import RegressionTask
+from rnnpipe.training.dropout import Dropout
 from rnnpipe.training.regression_adam import Adam, norm, task_safe
 from rnnpipe.training.regression_settings import RegressionSettings
 from rnnpipe.training.terms import Terms
@@ -55,7 +57,8 @@ class Member:
         task: The task.
         network: Settings of the network.
         learning: Settings of the learning rule.
-        seed: Root of independent streams: weights, batches, training noise, held-out trials, final trials.
+        seed: Root of independent streams: weights, batches, training noise, held-out trials, final trials,
+            dropout.
         make_engine: Makes the engine; by default that of the CPU on one thread.
     """
 
@@ -68,13 +71,14 @@ class Member:
         make_engine: MakeEngine = CtrnnEngine,
     ) -> None:
         self.task, self.settings, self.learning, self.seed = task, network, learning, seed
-        weights, self._batches, self._noise, held_out, self._final = np.random.SeedSequence(seed).spawn(5)
+        weights, self._batches, self._noise, held_out, self._final, dropout = np.random.SeedSequence(seed).spawn(6)
         self.first, self.constraints = initial_ctrnn(
             network, len(task.input_names), len(task.output_names), task.dt, weights
         )
         names = [*ARRAYS[:3], *(["b_rec"] if network.train_bias else []), *(["x_init"] if network.train_x_init else [])]
         self.adam = Adam({name: getattr(self.first, name) for name in ARRAYS}, names, learning.weight_decay)
         self.terms = Terms(learning.penalties, network.form, self.constraints.sign_rec)
+        self.dropout = Dropout(learning, dropout)
         self.engine = make_engine(self.first)
         self.held_out = task.batch(np.random.default_rng(held_out))
         self.iteration = 0
@@ -89,6 +93,8 @@ class Member:
         self.good: dict[str, Any] = {}
         self.waited = 0
         self.reference = math.inf
+        self.participation: Array | None = None
+        """Of each unit at the last evaluation, if something depends on it."""
         self._fixed: tuple[int, Batch] | None = None
 
     # -- training -------------------------------------------------------------------------------------------
@@ -154,16 +160,23 @@ class Member:
         return self.rate_factor * self.learning.rate(iteration, self.settings.n_units)
 
     def gradient(self, arrays: Arrays, batch: Batch, iteration: int) -> tuple[Array, float, float, float]:
-        """Gradient of a batch in what is trained, as one vector; loss, squared error and largest |state|."""
+        """Gradient of a batch in what is trained, as one vector; loss, squared error and largest |state|.
+
+        Error and penalties on activity are of the network without the units that are dropped, those on weights of all
+        weights.
+        """
         terms, adam = self.terms, self.adam
         seed, noise = self.noise(iteration, batch[0].shape)
-        penalty = terms.of_activity(arrays, batch[0]) if terms.on_activity else None
+        dropped = self.dropout.dropped(iteration, arrays, self.participation)
+        left = self.dropout.without(arrays, dropped)
+        penalty = terms.of_activity(left, batch[0]) if terms.on_activity else None
         found = self.engine.update(
-            arrays, *batch, seed, rate_penalty=terms.rate_penalty, state_terms=penalty, noise=noise
+            left, *batch, seed, rate_penalty=terms.rate_penalty, state_terms=penalty, noise=noise
         )
+        gradients = self.dropout.without(found.gradients, dropped)
         values, of_weights = terms.of_weights(arrays)
         extra = {name: np.zeros_like(arrays[name]) for name in ARRAYS}
-        for part in (of_weights, penalty.gradients if penalty else {}):
+        for part in (of_weights, self.dropout.without(penalty.gradients, dropped) if penalty else {}):
             for name, value in part.items():
                 extra[name] += value
         values |= penalty.values if penalty else {}
@@ -175,12 +188,12 @@ class Member:
             return adam.flat(self.constraints.pull_back(adam.arrays, gradients))
 
         if not (self.learning.task_safe and values):
-            total = flat({name: g + extra[name] for name, g in found.gradients.items()})
+            total = flat({name: g + extra[name] for name, g in gradients.items()})
         else:
-            task = found.gradients
+            task = gradients
             if penalty or terms.rate_penalty:
-                task = self.engine.update(arrays, *batch, seed, noise=noise).gradients
-            rest = {name: g - task[name] + extra[name] for name, g in found.gradients.items()}
+                task = self.dropout.without(self.engine.update(left, *batch, seed, noise=noise).gradients, dropped)
+            rest = {name: g - task[name] + extra[name] for name, g in gradients.items()}
             total = task_safe(flat(task), flat(rest))
         return total, loss, found.mse, found.largest_state
 
@@ -231,6 +244,7 @@ class Member:
             return
         broken = self.constraints.broken(self.arrays())
         assert not broken, broken
+        self.participation = row.pop("participation", None)
         self.good = self.adam.state()
         row["new_best"] = not self.best or row["mse"] <= self.best["mse"]
         if row["new_best"]:
@@ -241,13 +255,18 @@ class Member:
         row["criterion"] = self.learning.tolerance is not None and row["mse"] <= self.learning.tolerance
         self.history.append(row)
 
+    @property
+    def needs_participation(self) -> bool:
+        """Whether evaluations find out how much units take part."""
+        return self.dropout.by_participation
+
     def measure(self) -> dict[str, Any]:
-        """What an evaluation notes of the network as it is now."""
+        """What an evaluation notes of the network as it is now; `participation` of units, if it is needed."""
         trials, arrays = self.held_out, self.arrays()
         values, _ = self.terms.of_weights(arrays)
-        # states of large networks are not kept for all trials at once, unless a penalty is on all of them
+        # states of large networks are not kept for all trials at once, unless something is a function of all of them
         size = max(1, STATES // (trials.n_steps * self.settings.n_units))
-        size = trials.n_trials if self.terms.on_activity else size
+        size = trials.n_trials if self.terms.on_activity or self.needs_participation else size
         outputs, largest, square = np.empty((*trials.inputs.shape[:2], self.first.n_outputs), np.float32), 0.0, 0.0
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(0, trials.n_trials, size):
@@ -264,6 +283,7 @@ class Member:
             if self.terms.rate_penalty:
                 values["mean_square_rate"] = square
             scores = self.task.score(outputs, trials)
+            units = {"participation": participation(rates).astype(np.float32)} if self.needs_participation else {}
         since = self.history[-1]["iteration"] if self.history else 0
         return {
             "iteration": self.iteration,
@@ -278,6 +298,7 @@ class Member:
             "spectral_radius": _radius(arrays["w_rec"]),
             "largest_state": largest if math.isfinite(largest) else math.inf,
             "n_rollbacks": self.n_rollbacks,
+            **units,
         }
 
     def roll_back(self) -> None:
@@ -329,6 +350,7 @@ class Member:
             "history": [dict(row) for row in self.history],
             **{name: torch.tensor(getattr(self, name), dtype=torch.float64) for name in self._LISTS},
             **{name: getattr(self, name) for name in self._PLAIN},
+            **({} if self.participation is None else {"participation": torch.from_numpy(self.participation)}),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -340,6 +362,8 @@ class Member:
             setattr(self, name, state[name].tolist())
         for name in self._PLAIN:
             setattr(self, name, state[name])
+        if "participation" in state:
+            self.participation = state["participation"].numpy()
 
 
 def _as_batch(trials: Trials) -> Batch:

@@ -44,6 +44,22 @@ class RegressionSettings(Settings):
     anneal_noise: bool = setting(
         False, "raise the noise of units and inputs from nearly none: times 1 / (1 + exp(-(k - K / 3) / (K / 12)))"
     )
+    dropout: float = setting(
+        0.0, "mean probability with which a unit is left out of an update, at all its steps and trials", ge=0, lt=1
+    )
+    dropout_kind: Literal["mute", "dead"] = setting(
+        "mute", "what is left out: mute: the unit is not read out; dead: other units do not feel it, either"
+    )
+    dropout_by: Literal["uniform", "participation", "output_weights"] = setting(
+        "uniform",
+        "which units are left out: uniform: each equally often; participation: rather those that took part the most at"
+        " the last evaluation; output_weights: rather those that are read out the most",
+    )
+    dropout_sharpness: float = setting(
+        1.0,
+        "beta of dropout_by, by participation or by the sum of absolute output weights v: the probability is"
+        " dropout * n_units * softmax(beta * v), at most 0.999; below zero, those of small v are left out",
+    )
     penalties: dict[str, Any] = setting(
         {"orthogonality": 0.3, "mean_square_rate": 0.1},
         "weight, or mapping of settings, of each further term of the loss by name: orthogonality, channel_overlap,"
