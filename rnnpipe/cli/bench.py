@@ -1,4 +1,6 @@
-"""Stage `bench`: speeds of training, evaluation, environments, start-up and spiking networks, one JSON line each.
+"""Stage `bench`: speeds of training, evaluation, environments, start-up, spiking networks and fixed points.
+
+One JSON line each.
 
 Training is measured on the first task in depth (against a plain implementation, by threads) and for every experiment
 of a study in breadth; what trainings took to their criterion is read from the files they left.
@@ -17,6 +19,7 @@ from rnnpipe.bench.bptt import measure_bptt
 from rnnpipe.bench.ctrnn import measure_ctrnn
 from rnnpipe.bench.environments import measure_environments
 from rnnpipe.bench.experiments import measure_criterion, measure_experiments
+from rnnpipe.bench.fixed_points import measure_fixed_points
 from rnnpipe.bench.lif import measure_lif
 from rnnpipe.bench.mapping import measure_mapping
 from rnnpipe.bench.measure import Measurement
@@ -27,7 +30,7 @@ from rnnpipe.files import whole
 
 PARTS = (
     "training", "evaluation", "environments", "startup", "experiments", "criterion", "supervised", "continuous",
-    "spiking", "mapping",
+    "spiking", "mapping", "fixed_points",
 )  # fmt: skip
 
 
@@ -40,7 +43,8 @@ PARTS = (
     type=click.Path(path_type=Path),
     default=Path("config/config.yaml"),
     show_default=True,
-    help="study whose experiments are measured; `results/` is looked for in the folder above its own",
+    help="study whose experiments, or trained networks, are measured; `results/` is looked for in the folder above its"
+    " own",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="also write the lines to this file")
 def command(only: tuple[str, ...], thread_counts: str, repetitions: int, config: Path, out: Path | None) -> None:
@@ -50,7 +54,7 @@ def command(only: tuple[str, ...], thread_counts: str, repetitions: int, config:
     except ValueError:
         raise click.BadParameter(f"{thread_counts!r} is not a list like 1,2", param_hint="--threads") from None
     wanted = only or PARTS
-    study = read_study(config) if {"experiments", "criterion"} & set(wanted) else None
+    study = read_study(config) if {"experiments", "criterion", "fixed_points"} & set(wanted) else None
 
     def measurements() -> Iterator[Measurement]:
         if "training" in wanted:
@@ -69,6 +73,8 @@ def command(only: tuple[str, ...], thread_counts: str, repetitions: int, config:
             yield from measure_mapping(threads)
         if "spiking" in wanted:
             yield from measure_lif(threads, repetitions)
+        if "fixed_points" in wanted and study is not None:
+            yield from measure_fixed_points(threads, study, config.resolve().parent.parent)
         if "experiments" in wanted and study is not None:
             yield from measure_experiments(study, max(3, repetitions // 3))
         if "criterion" in wanted and study is not None:
