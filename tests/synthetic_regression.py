@@ -173,6 +173,33 @@ def write_loss(path: Path, seed: int, n_evaluations: int = 40, penalties: bool =
     return rows
 
 
+def write_traces(path: Path, n_evaluations: int = 30, seed: int = 5) -> np.ndarray:
+    """History of a training in which units fall silent one after the other. Returns their participation."""
+    rng, rows = np.random.default_rng(seed), []
+    k = np.arange(n_evaluations)
+    ends = rng.permutation(np.linspace(8, 60, N_UNITS))
+    p = np.exp(rng.normal(0, 0.5, N_UNITS)) * np.where(k[:, None] < ends, 1 - 0.8 * k[:, None] / ends, 0.0)
+    for i in k:
+        drift = {
+            f"drift_{lag}": 0.1 * lag**0.4 * np.exp(-i / 12) if 10 * i >= lag else np.nan for lag in (10, 100, 1000)
+        }
+        rows.append(
+            {
+                "iteration": 10 * i, "n_trials": 0, "mse": 0.1, "loss": 0.1, "training_loss": 0.1, "training_mse": 0.1,
+                "gradient_norm": 1.0, "learning_rate": 1e-3, "spectral_radius": 1.2, "largest_state": 1.0,
+                "n_rollbacks": 0, "criterion": False, "new_best": False, **drift,
+                "drift_cosine": np.tanh(rng.standard_normal()) if i > 1 else np.nan,
+                "participation_change": 0.3 / i if i else np.nan,
+            }
+        )  # fmt: skip
+    losses = [0.1] * (10 * n_evaluations)
+    settings = {"task": {"name": "flip_flop"}}
+    write_regression_history(
+        path, rows, losses, losses, settings, {"stage": "train"}, list(p.astype(np.float32)), seed=0
+    )
+    return p
+
+
 def write_network(path: Path, task: RegressionTask, w_rec: Any, w_in: Any, w_out: Any, **settings: Any) -> None:
     """Write a network of known weights as a trained one."""
     units = CtrnnSettings(
@@ -261,6 +288,7 @@ def write_figure_inputs(folder: Path) -> None:
     write_ring(place / "ring.pth")
     for seed in (0, 1, 2):
         write_loss(place / f"loss{seed}.h5", seed)
+    write_traces(place / "traces.h5")
 
 
 def figure_inputs(folder: Path, figure: str) -> dict[str, list[Path]]:
@@ -280,6 +308,8 @@ def figure_inputs(folder: Path, figure: str) -> dict[str, list[Path]]:
         return {"network": [place / "ring.pth"]}
     if figure == "fig_loss":
         return {"history": sorted(place.glob("loss*.h5"))}
+    if figure == "fig_participation":
+        return {"history": [place / "traces.h5"]}
     if figure == "fig_fixed_points":
         return {"fixed_points": [place / "cube.h5"], "activity": [place / "flip_flop.h5"]}
     return {}

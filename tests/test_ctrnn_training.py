@@ -335,7 +335,7 @@ def test_an_untrained_network_that_diverges_is_an_error() -> None:
     [
         {},
         {"same_batch": True, "anneal_noise": True, "schedule": "cosine"},
-        {"dropout": 0.3, "dropout_kind": "dead", "dropout_by": "participation"},
+        {"dropout": 0.3, "dropout_kind": "dead", "dropout_by": "participation", "trace_units": True},
     ],
 )
 def test_a_resumed_training_is_the_undisturbed_one(tmp_path: Path, learning: dict[str, Any]) -> None:

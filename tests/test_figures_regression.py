@@ -97,6 +97,27 @@ def test_learning_shows_every_network_and_where_it_was_best(folder: Path, tmp_pa
         _data("fig_loss", {"history": files}, main_seed=7)
 
 
+def test_participation_over_training_is_that_of_the_history(folder: Path, tmp_path: Path) -> None:
+    p = synthetic.write_traces(tmp_path / "traces.h5")
+    table = _data("fig_participation", {"history": [tmp_path / "traces.h5"]})
+    heat, unit = of(table, "A", "heat"), of(table, "A", "unit")
+    grid = heat.pivot(index="y", columns="x", values="low").to_numpy()
+    assert grid.shape == p.T.shape and (np.diff(grid[:, -1]) >= 0).all()
+    np.testing.assert_allclose(grid, np.log10(np.maximum(p, 1e-6))[:, unit["n"].astype(int)].T, atol=1e-6)
+    assert of(table, "B", "histogram")["y"].sum() == synthetic.N_UNITS
+    assert of(table, "B", "quantile")["x"].iloc[0] == pytest.approx(np.quantile(p[-1], 0.2))
+    silent = of(table, "C", "truly silent")
+    assert silent["y"].tolist() == pytest.approx((100 * (p == 0).mean(1)).tolist()) and silent["y"].iloc[-1] > 40
+    drifts = [of(table, "D", f"drift_{lag}") for lag in (10, 100, 1000)]
+    assert [len(d) for d in drifts] == [29, 20, 0] and drifts[1]["x"].min() == 100
+    assert of(table, "E")["x"].min() == 20
+    with pytest.raises(ArtefactError, match="has no participation of units; train the network again with learning"):
+        _data("fig_participation", {"history": [folder / "loss0.h5"]})
+    long = synthetic.write_traces(tmp_path / "long.h5", n_evaluations=700)
+    heat = of(_data("fig_participation", {"history": [tmp_path / "long.h5"]}), "A", "heat")
+    assert heat["x"].nunique() == 200 and heat["x"].max() == 10 * (len(long) - 1)
+
+
 def test_the_population_is_that_of_the_recording(folder: Path) -> None:
     inputs = {"activity": [folder / "cddm.h5"], "network": [folder / "dale.pth"]}
     table = _data("fig_population", inputs)

@@ -49,6 +49,16 @@ class Population:
     """90th percentile of the active units' mean rates over their median."""
 
 
+def silent_units(took_part: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Units that are truly silent, and those that are so on the scale of their network, both (..., n_units).
+
+    Args:
+        took_part: Participation, (..., n_units).
+    """
+    scale = np.quantile(took_part, 0.95, axis=-1, keepdims=True)
+    return took_part < SILENT, took_part < SCALE_FREE * scale
+
+
 def population(rates: NDArray[Any]) -> Population:
     """Statistics of a population.
 
@@ -60,7 +70,7 @@ def population(rates: NDArray[Any]) -> Population:
     """
     n_units = rates.shape[-1]
     took_part = participation(rates)
-    silent = took_part < SILENT
+    silent, scale_free_silent = silent_units(took_part)
     n_samples = rates.shape[0] * rates.shape[1]
     power = np.einsum("tbi,tbi->i", rates, rates, dtype=np.float64) / n_samples
     total = float(power.sum())
@@ -74,7 +84,7 @@ def population(rates: NDArray[Any]) -> Population:
     return Population(
         participation=took_part,
         silent=silent,
-        scale_free_silent=took_part < SCALE_FREE * np.quantile(took_part, 0.95),
+        scale_free_silent=scale_free_silent,
         participation_ratio=float(variance.sum()) ** 2 / squares if squares > 0 else np.nan,
         energy=total,
         concentration=float(((power / total) ** 2).sum()) if total > 0 else np.nan,

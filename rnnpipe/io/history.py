@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from rnnpipe.errors import ArtefactError
 from rnnpipe.io.hdf5 import Field, attributes, create, put, read
 
 KIND = "history"
@@ -116,7 +118,32 @@ REGRESSION_SCHEMA = {
     "evaluations/n_rollbacks": Field(_EVALUATION, "i", "times that the network had diverged and was taken back"),
     "evaluations/new_best": Field(_EVALUATION, "b", "whether this network became the best so far"),
     "evaluations/criterion": Field(_EVALUATION, "b", "whether the error was down to the tolerance"),
+    "evaluations/drift_cosine": Field(
+        _EVALUATION,
+        "f",
+        "cosine of the changes of the weights since the evaluation before, and before that; NaN if none",
+        required=False,
+    ),
+    "evaluations/drift_*": Field(
+        _EVALUATION,
+        "f",
+        "norm of the change of all weights over that many updates, relative to the weights' own; NaN at first",
+        required=False,
+    ),
+    "evaluations/participation_change": Field(
+        _EVALUATION,
+        "f",
+        "norm of the change of the units' participation since the evaluation before, relative to its own; NaN at first",
+        required=False,
+    ),
     "evaluations/*": Field(_EVALUATION, "fiub", "further score of the task, held-out trials, without noise"),
+    "participation": Field(
+        ("evaluation", "unit"),
+        "f",
+        "how much each unit takes part: SD of its rate plus the 90 % quantile of its absolute rate over steps and"
+        " trials, held-out trials, without noise",
+        required=False,
+    ),
     "losses": Field(_ITERATION, "f", "loss of each update, with noise and penalties; infinite or NaN if it diverged"),
     "errors": Field(_ITERATION, "f", "squared error of each update where the loss counts, with noise"),
 }
@@ -129,14 +156,20 @@ def write_regression_history(
     errors: list[float],
     settings: Mapping[str, Any],
     provenance: Mapping[str, str],
+    participation: Sequence[NDArray[np.floating]] | None = None,
     **attrs: Any,
 ) -> None:
-    """Write the evaluations of a training, one column a measure, and loss and error of every update."""
+    """Write the evaluations of a training, one column a measure, and loss and error of every update.
+
+    `participation`, if it was traced, has one array (n_units,) for each evaluation.
+    """
     with create(path, REGRESSION_KIND, settings, provenance, **attrs) as file:
         for name in rows[0]:
             put(file, f"evaluations/{name}", REGRESSION_SCHEMA, np.asarray([row[name] for row in rows]))
         put(file, "losses", REGRESSION_SCHEMA, np.asarray(losses, np.float64))
         put(file, "errors", REGRESSION_SCHEMA, np.asarray(errors, np.float64))
+        if participation is not None:
+            put(file, "participation", REGRESSION_SCHEMA, np.asarray(participation, np.float32))
 
 
 def read_regression_history(path: str | Path) -> pd.DataFrame:
@@ -145,3 +178,18 @@ def read_regression_history(path: str | Path) -> pd.DataFrame:
         table = pd.DataFrame({name: column[:] for name, column in file["evaluations"].items()})
         table.attrs = attributes(file)
     return table
+
+
+def read_participation(path: str | Path) -> NDArray[np.float32]:
+    """How much each unit took part at each evaluation of a training, (n_evaluations, n_units).
+
+    Raises:
+        ArtefactError: Not a history of rule regression, or units were not traced.
+    """
+    with read(path, REGRESSION_KIND, REGRESSION_SCHEMA) as file:
+        if "participation" not in file:
+            raise ArtefactError(
+                f"{path}: has no participation of units; train the network again with learning.trace_units: true."
+            )
+        found: NDArray[np.float32] = file["participation"][:]
+    return found

@@ -30,6 +30,7 @@ from rnnpipe.training.dropout import Dropout
 from rnnpipe.training.regression_adam import Adam, norm, task_safe
 from rnnpipe.training.regression_settings import RegressionSettings
 from rnnpipe.training.terms import Terms
+from rnnpipe.training.traces import Traces
 from rnnpipe.trials import Trials
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class Member:
         self.reference = math.inf
         self.participation: Array | None = None
         """Of each unit at the last evaluation, if something depends on it."""
+        self.traces = Traces(learning.evaluation_interval) if learning.trace_units else None
         self._fixed: tuple[int, Batch] | None = None
 
     # -- training -------------------------------------------------------------------------------------------
@@ -245,6 +247,8 @@ class Member:
         broken = self.constraints.broken(self.arrays())
         assert not broken, broken
         self.participation = row.pop("participation", None)
+        if self.traces is not None and self.participation is not None:
+            row |= self.traces.note(self.iteration, self.arrays(), self.participation)
         self.good = self.adam.state()
         row["new_best"] = not self.best or row["mse"] <= self.best["mse"]
         if row["new_best"]:
@@ -258,7 +262,7 @@ class Member:
     @property
     def needs_participation(self) -> bool:
         """Whether evaluations find out how much units take part."""
-        return self.dropout.by_participation
+        return self.dropout.by_participation or self.traces is not None
 
     def measure(self) -> dict[str, Any]:
         """What an evaluation notes of the network as it is now; `participation` of units, if it is needed."""
@@ -351,6 +355,7 @@ class Member:
             **{name: torch.tensor(getattr(self, name), dtype=torch.float64) for name in self._LISTS},
             **{name: getattr(self, name) for name in self._PLAIN},
             **({} if self.participation is None else {"participation": torch.from_numpy(self.participation)}),
+            **({} if self.traces is None else {"traces": self.traces.state()}),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -364,6 +369,8 @@ class Member:
             setattr(self, name, state[name])
         if "participation" in state:
             self.participation = state["participation"].numpy()
+        if self.traces is not None:
+            self.traces.load_state(state["traces"])
 
 
 def _as_batch(trials: Trials) -> Batch:

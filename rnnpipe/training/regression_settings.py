@@ -75,6 +75,11 @@ class RegressionSettings(Settings):
     evaluation_interval: int = setting(
         10, "updates between evaluations on held-out trials without noise; the best network of all is kept", gt=0
     )
+    trace_units: bool = setting(
+        False,
+        "note in the history, at each evaluation, how much each unit takes part and how far the weights have drifted;"
+        " it takes the time of one to two updates and needs room for all states of the held-out trials",
+    )
     tolerance: float | None = setting(
         None, "training ends when the held-out mean squared error is this or less; by default it does not", gt=0
     )

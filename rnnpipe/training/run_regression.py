@@ -150,6 +150,7 @@ def _write(member: Member, job: Job, mark: str) -> dict[str, Any]:
         member.errors,
         settings,
         job.provenance,
+        None if member.traces is None else member.traces.participation,
         seed=member.seed,
         task=member.task.name,
         reached_criterion=member.reached_criterion,
