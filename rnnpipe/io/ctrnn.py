@@ -1,8 +1,8 @@
 """Continuous-time networks on disk (.pth): plain tensors and plain settings, read without running any code.
 
 Contents: kind, schema_version, settings (task, network, learning), seed, network (the arrays of a `Ctrnn`), initial
-(the same before training), constraints (masks and signs), score, provenance, and `resume`, the state of the training
-at its end.
+(the same before training), constraints (masks, signs and what is held), score, provenance, and `resume`, the state of
+the training at its end.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from rnnpipe.tasks._regression import RegressionTask
 KIND = "ctrnn"
 MASKS = ("mask_rec", "mask_in", "mask_out")
 SIGNS = ("sign_rec", "sign_in", "sign_out")
+HELD = "held_"
+"""Before the names of arrays some values of which are not trained; most networks have none."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,10 @@ def write_ctrnn(
         "seed": seed,
         "network": _tensors(network),
         "initial": _tensors(initial),
-        "constraints": {name: torch.from_numpy(np.asarray(getattr(constraints, name))) for name in (*MASKS, *SIGNS)},
+        "constraints": {
+            **{name: torch.from_numpy(np.asarray(getattr(constraints, name))) for name in (*MASKS, *SIGNS)},
+            **{f"{HELD}{name}": torch.from_numpy(values) for name, values in constraints.held.items()},
+        },
         "score": dict(score),
         "provenance": json.dumps(dict(provenance), sort_keys=True),
         "resume": dict(resume),
@@ -104,6 +109,9 @@ def read_ctrnn(path: str | Path) -> StoredCtrnn:
                 raise ArtefactError(f"{path}: {mask} does not have the shape of {name}; train the network again.")
         if constraints.sign_rec.shape != (units.n_units,):
             raise ArtefactError(f"{path}: sign_rec has shape {constraints.sign_rec.shape}, expected one sign a unit.")
+        for name, values in constraints.held.items():
+            if values.shape != getattr(network, name).shape:
+                raise ArtefactError(f"{path}: {HELD}{name} does not have the shape of {name}; train the network again.")
         broken = constraints.broken({name: getattr(network, name) for name in ARRAYS})
         if broken:
             raise ArtefactError(f"{path}: {broken}; train the network again.")
@@ -165,4 +173,5 @@ def _constraints(tensors: Mapping[str, torch.Tensor], units: CtrnnSettings) -> C
         sign_out=int(tensors["sign_out"]),
         projection=units.projection,
         bias_range=(units.bias_range[0], units.bias_range[1]) if units.train_bias else None,
+        held={k.removeprefix(HELD): values.numpy() for k, values in tensors.items() if k.startswith(HELD)},
     )

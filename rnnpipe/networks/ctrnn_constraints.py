@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,8 @@ class Constraints:
     projection: Projection = "clip0"
     bias_range: tuple[float, float] | None = None
     """Of a trained bias."""
+    held: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """Values that are not trained, by name of `ctrnn.ARRAYS` and of its shape; NaN where they are."""
 
     def mask(self, name: str) -> NDArray[np.bool_]:
         """Mask of weights by name of `ctrnn.ARRAYS`."""
@@ -63,21 +65,23 @@ class Constraints:
     def pull_back(self, trained: Mapping[str, NDArray[Any]], gradients: Mapping[str, NDArray[Any]]) -> Arrays:
         """Gradients in what is trained, of gradients in the network's arrays."""
         pulled = dict(gradients)
-        if self.projection == "none":
-            return pulled
-        for name in WEIGHTS:
+        for name in WEIGHTS if self.projection != "none" else ():
             g = gradients[name] * self.mask(name)
             if self.projection == "reflect":
                 sign = self.sign(name)
                 g = g * np.where(sign == 0, 1, np.where(trained[name] < 0, -sign, sign)).astype(g.dtype)
             pulled[name] = g
+        for name, values in self.held.items():
+            g = pulled[name]
+            pulled[name] = np.where(np.isnan(values), g, g.dtype.type(0))
         return pulled
 
     def project(self, trained: Mapping[str, NDArray[Any]], momentum: Mapping[str, NDArray[Any]]) -> None:
         """Bring arrays back to what they must obey, after an update; the momentum of what was clipped is forgotten.
 
         In place: absent connections are 0; a weight of the wrong sign becomes 0 (or 1e-12 of the right one); the bias
-        is brought back into its range.
+        is brought back into its range; what is held is as it was, since momentum and decay of weights move it even
+        without a gradient.
 
         Args:
             trained: Arrays that are trained, by name of `ctrnn.ARRAYS`.
@@ -88,9 +92,7 @@ class Constraints:
             kept = np.clip(bias, *self.bias_range)
             moment[kept != bias] = 0
             bias[...] = kept
-        if self.projection == "none":
-            return
-        for name in WEIGHTS:
+        for name in WEIGHTS if self.projection != "none" else ():
             w, mask = trained[name], self.mask(name)
             w *= mask
             if self.projection == "reflect":
@@ -101,9 +103,18 @@ class Constraints:
                 wrong |= (w == 0) & mask & (sign != 0)
             w[wrong] = EPSILON * sign[wrong] if self.projection == "clip_eps" else 0
             momentum[name][wrong] = 0
+        for name, values in self.held.items():
+            if name in momentum:
+                fixed = ~np.isnan(values)
+                trained[name][fixed] = values[fixed]
+                momentum[name][fixed] = 0
 
     def broken(self, arrays: Mapping[str, NDArray[Any]]) -> str:
         """Which weights of a network break a constraint, in words; empty if none do."""
+        for name, values in self.held.items():
+            fixed = ~np.isnan(values)
+            if (arrays[name][fixed] != values[fixed]).any():
+                return f"{name} has values that are held and have changed"
         if self.projection == "none":
             return ""
         for name in WEIGHTS:

@@ -10,7 +10,8 @@ input and output    normal of mean 1 / sqrt(N), SD 1 / N ("positive"), or mean 0
 
 then absent connections are removed and the recurrent weights scaled to a spectral radius. Without a diagonal, Dale's
 matrix has a leading pair near +- i sqrt(R) before it is scaled: the rows of the full matrix sum to zero. Each matrix
-is drawn from a random stream of its own, and excitatory and inhibitory weights are, too.
+is drawn from a random stream of its own, and excitatory and inhibitory weights are, too. Units can be silenced on
+purpose, see `ctrnn_silence`.
 
 Reference: engellab/trainRNNbrain (github.com/engellab/trainRNNbrain), states of 2023 and 2026.
 """
@@ -29,6 +30,7 @@ from rnnpipe.errors import SettingsError
 from rnnpipe.networks.ctrnn import Ctrnn
 from rnnpipe.networks.ctrnn_constraints import Constraints
 from rnnpipe.networks.ctrnn_settings import CtrnnSettings
+from rnnpipe.networks.ctrnn_silence import boost_inhibition, connect_master, held_master, set_master
 
 Array = NDArray[np.float64]
 
@@ -60,7 +62,7 @@ def initial_ctrnn(
             f"network: tau = {settings.tau:g} ms is below the step dt = {dt:g} ms of the task; raise tau or lower dt."
         )
     root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
-    names = ("connections", "excitatory", "inhibitory", "inputs", "outputs", "bias", "kinds")
+    names = ("connections", "excitatory", "inhibitory", "inputs", "outputs", "bias", "kinds", "silent", "master")
     rng = {name: np.random.default_rng(stream) for name, stream in zip(names, root.spawn(len(names)), strict=True)}
     n = settings.n_units
     sign = np.zeros(n, np.int8)
@@ -79,6 +81,9 @@ def initial_ctrnn(
         np.fill_diagonal(mask_rec, False)
     if not settings.read_inhibitory:
         mask_out &= sign >= 0
+    masks = {"w_rec": mask_rec, "w_in": mask_in, "w_out": mask_out}
+    if settings.n_mastered:
+        connect_master(masks, settings, rng["master"])
     w_rec = mask_rec * (_dale(settings, sign, rng) if settings.dale else rng["excitatory"].normal(0, n**-0.5, (n, n)))
     low, high = settings.bias_range if settings.train_bias else (settings.bias, settings.bias)
     arrays = {
@@ -88,6 +93,11 @@ def initial_ctrnn(
         "b_rec": rng["bias"].uniform(low, high, n) if settings.bias_uniform else np.full(n, settings.bias),
         "x_init": np.zeros(n),
     }
+    if settings.n_silent:
+        boost_inhibition(arrays["w_rec"], sign, settings, rng["silent"])
+    if settings.n_mastered:
+        set_master(arrays, masks, settings)
+    arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
     network = Ctrnn(
         **arrays,
         activation=settings.phi,
@@ -102,8 +112,9 @@ def initial_ctrnn(
     )
     io_sign = int(settings.nonnegative_io)
     bias_range = (low, high) if settings.train_bias else None
-    return network.astype(np.float32), Constraints(
-        mask_rec, mask_in, mask_out, sign, io_sign, io_sign, settings.projection, bias_range
+    held = held_master(arrays, settings) if settings.n_mastered and settings.freeze_master else {}
+    return network, Constraints(
+        mask_rec, mask_in, mask_out, sign, io_sign, io_sign, settings.projection, bias_range, held
     )
 
 

@@ -64,6 +64,27 @@ class CtrnnSettings(Settings):
     spectral_radius: float | None = setting(
         1.2, "largest |eigenvalue| that the initial recurrent weights are scaled to; null: as they are drawn", gt=0
     )
+    silent_fraction: float = setting(
+        0.0,
+        "fraction of the units, drawn at random, that inhibitory_boost silences at first (with Dale's principle)",
+        ge=0,
+        le=1,
+    )
+    inhibitory_boost: float = setting(
+        2.0, "what the initial inhibitory weights to units of silent_fraction are multiplied by", ge=1
+    )
+    master_fraction: float = setting(
+        0.0,
+        "fraction of the other units, drawn at random, that a master inhibitor silences (with Dale's principle): the"
+        " first inhibitory unit, which the first two inputs alone drive",
+        ge=0,
+        le=1,
+    )
+    master_strength: float = setting(5.0, "inhibition that a master inhibitor exerts: minus its initial weights", gt=0)
+    master_drive: float = setting(1.0, "initial weights of the two inputs to a master inhibitor", gt=0)
+    freeze_master: bool = setting(
+        False, "whether a master inhibitor keeps its initial recurrent and input weights, bias and initial state"
+    )
     train_bias: bool = setting(False, "whether the bias, a constant input of each unit, is trained")
     bias: float = setting(0.0, "bias, or its initial value")
     bias_range: list[float] = setting([-1.0, 1.0], "smallest and largest value of a trained bias")
@@ -85,6 +106,33 @@ class CtrnnSettings(Settings):
     def n_excitatory(self) -> int:
         """Number of excitatory units, which are the first ones (with Dale's principle)."""
         return round(self.n_units * self.exc_inh_ratio / (self.exc_inh_ratio + 1))
+
+    @property
+    def n_silent(self) -> int:
+        """Number of units that inhibitory_boost silences at first."""
+        return round(self.silent_fraction * self.n_units)
+
+    @property
+    def n_mastered(self) -> int:
+        """Number of units that a master inhibitor silences."""
+        return round(self.master_fraction * (self.n_units - 1))
+
+    @model_validator(mode="after")
+    def _can_be_silenced(self) -> CtrnnSettings:
+        numbers = {"silent_fraction": self.n_silent, "master_fraction": self.n_mastered}
+        for key, number in numbers.items():
+            fraction = getattr(self, key)
+            if fraction > 0 and not self.dale:
+                raise ValueError(f"{key} needs dale: true, without which no unit is inhibitory")
+            if fraction > 0 and number == 0:
+                raise ValueError(f"{key} = {fraction:g} of n_units = {self.n_units} is no unit; raise one of the two")
+        n_inhibitory = self.n_units - self.n_excitatory
+        if self.master_fraction > 0 and n_inhibitory < 2:
+            raise ValueError(
+                f"master_fraction needs an inhibitory unit beside the master, but of n_units = {self.n_units} at"
+                f" exc_inh_ratio = {self.exc_inh_ratio:g} only {n_inhibitory} is; raise n_units or lower the ratio"
+            )
+        return self
 
     @model_validator(mode="after")
     def _is_possible(self) -> CtrnnSettings:
