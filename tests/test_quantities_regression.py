@@ -188,6 +188,14 @@ def test_the_smaller_side_counts(number_line: TracedNetwork) -> None:
         assert _measure("recall_output", one) == smaller
 
 
+def test_rings_of_delay_and_recall_are_told_apart() -> None:
+    for delay, recall in itertools.product(("ring", "line", "open"), repeat=2):
+        curves = {"delay": SimpleNamespace(kind=delay), "recall": SimpleNamespace(kind=recall)}
+        one: Any = SimpleNamespace(curve=curves.get)
+        assert _measure("ring_in_delay", one) == (delay == "ring")
+        assert _measure("ring_in_recall", one) == (recall == "ring")
+
+
 def test_without_slow_states_only_their_absence_is_measured(tmp_path: Path) -> None:
     traced = _traced(_forgetful(tmp_path / "n.pth"))
     for name in ("has_delay_curve", "ring_in_delay", "ring_in_recall"):
@@ -293,7 +301,7 @@ def _line(q: list[float], gating: float, angle: list[float] | None) -> Any:
 def test_the_worse_context_counts() -> None:
     q = [9.0, 8.0, *[0.0] * 17, 8.0, 9.0]  # those of 8 are 5 % from the ends
     one = _line(q, 0.1, [0.0, 60.0, 0.0])
-    other = _line([9.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 9.0], 0.3, [90.0, 150.0, 90.0])
+    other = _line([9.0, 1.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 1.0, 9.0], 0.3, [90.0, 150.0, 90.0])
     spoilt = _line([np.nan] * 11, np.nan, None)
     for first, second in ((one, other), (other, one)):
         both: Any = SimpleNamespace(context_lines={"motion": first, "colour": second})
