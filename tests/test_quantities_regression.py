@@ -20,6 +20,7 @@ from rnnpipe.analysis.quantities import QUANTITIES
 from rnnpipe.analysis.traced_network import TracedNetwork
 from rnnpipe.cli.main import main
 from rnnpipe.io.ctrnn import read_ctrnn
+from rnnpipe.tasks.cddm_signed import CddmSigned
 from rnnpipe.tasks.flip_flop import FlipFlop
 from rnnpipe.tasks.memory_angle import MemoryAngle
 from rnnpipe.tasks.memory_number import MemoryNumber
@@ -287,6 +288,27 @@ def test_lines_of_two_contexts(tmp_path: Path) -> None:
         assert q.max() > 1.5 * q[3:28].max()
     assert abs(slowest[0] - slowest[1]) > 0.1 * max(slowest)
     assert _measure("line_slowness", traced) == pytest.approx(max(slowest), rel=0.02)
+
+
+def test_lines_of_signed_inputs_begin_without_evidence(tmp_path: Path) -> None:
+    """`cddm_signed` has no input of a context alone: its neutral stimulus is none."""
+    w_rec, w_in, w_out = np.zeros((3, 3)), np.zeros((3, 4)), np.zeros((2, 3))
+    w_rec[0, :], w_out[:, 0] = [1.02, 0.25, 0.35], [1.0, -1.0]
+    w_in[1, 2] = w_in[2, 3] = 1.0  # units 1 and 2 are driven by motion and by colour, whatever the context
+    path = tmp_path / "n.pth"
+    write_network(path, CddmSigned(), w_rec, w_in, w_out, form="current", activation="tanh", tau=40.0)
+    traced = _traced(path)
+    assert _measure("line_gating", traced) == pytest.approx(0.35 / 0.25, rel=1e-5), (
+        "colour counts most, in both contexts"
+    )
+    lines = traced.context_lines
+    assert lines is not None
+    for one in lines.values():
+        assert {name: abs(path[-1, 0]) > 0.1 for name, path in one.trajectories.items()} == {
+            "right": True,
+            "zero": False,
+            "left": True,
+        }
 
 
 def _line(q: list[float], gating: float, angle: list[float] | None) -> Any:

@@ -147,3 +147,11 @@ def test_what_selects_nothing_is_said_in_a_sentence() -> None:
     fast = Flow.of(network(np.zeros((3, 3))), np.zeros(1))
     with pytest.raises(ManifoldError, match="no slow direction"):
         slow_modes(fast, np.zeros((2, 3)))
+
+
+def test_a_defective_eigenvalue_has_no_left_vector() -> None:
+    """At rest the Jacobian is ((-0.01, 1), (0, -0.01)): right vector (1, 0) and left vector (0, 1) do not overlap."""
+    flow = Flow.of(network(np.array([[0.99, 1.0], [0.0, 0.99]]), form="current", w_in=np.zeros((2, 1))), np.zeros(1))
+    modes = slow_modes(flow, np.zeros((2, 2)), tangents=np.tile([1.0, 0.0], (2, 1)))
+    assert np.isnan(modes.left).all() and np.isfinite(modes.right).all()
+    np.testing.assert_allclose(modes.eigenvalue, -0.01, atol=1e-6)

@@ -216,7 +216,14 @@ def test_files_of_points_that_cannot_be_read(switches: Path, tmp_path: Path) -> 
     def lose(file: h5py.File) -> None:
         del file["fixed_points/degree"]
 
-    changes: tuple[tuple[Callable[[h5py.File], None], str], ...] = ((cut, "output"), (lose, "degree"))
+    def misplace(file: h5py.File) -> None:
+        file["fixed_points/input"][0] = 99
+
+    changes: tuple[tuple[Callable[[h5py.File], None], str], ...] = (
+        (cut, "output"),
+        (lose, "degree"),
+        (misplace, "names an input that is not there"),
+    )
     for change, word in changes:
         path = tmp_path / "damaged.h5"
         path.write_bytes(switches.read_bytes())

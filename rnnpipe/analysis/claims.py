@@ -13,6 +13,9 @@ from rnnpipe.analysis.quantities import Quantity
 
 REACHED, MISSED, NOT_MEASURED = "reached", "missed", "not measured"
 
+OF_DYNAMICS = ("network", "fixed_points")
+"""What quantities read that describe a network and not its trials."""
+
 COLUMNS = [
     "id",
     "source",
@@ -54,7 +57,8 @@ def row(
     measured = {seed: value for seed, value in values.items() if not math.isnan(value)}
     notes = list(notes)
     if unmeasured := sorted(set(values) - set(measured), key=_by_seed):
-        notes.append(f"cannot be measured for seed {', '.join(map(str, unmeasured))}: too few trials or decisions")
+        why = "it has no such points or curve" if what.reads in OF_DYNAMICS else "too few trials or decisions"
+        notes.append(f"cannot be measured for seed {', '.join(map(str, unmeasured))}: {why}")
     if never := sorted((seed for seed, value in measured.items() if math.isinf(value)), key=_by_seed):
         notes.append(f"never happened for seed {', '.join(map(str, never))}")
     summary = what.summarise(list(measured.values()))

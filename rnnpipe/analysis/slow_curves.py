@@ -75,7 +75,8 @@ def context_lines(
         driven = selection(flow, line.states, directions, choice, line.tangents)
         paths = {}
         for side, mark in SIDES.items():
-            inputs = ((strong[f"{feature} context only"], before), (strong[f"{feature}{mark}"], during))
+            alone = strong.get(f"{feature} context only", strong[feature])  # no input, or one of no evidence
+            inputs = ((alone, before), (strong[f"{feature}{mark}"], during))
             paths[side] = _path(flow, start, inputs)
         found[feature] = ContextLine(line, driven, driven.gating(other, feature), paths)
     return found

@@ -25,6 +25,9 @@ from rnnpipe.fixed_points.manifold import ManifoldError
 from rnnpipe.fixed_points.response import Array
 from rnnpipe.fixed_points.valley import input_effect
 
+DEFECTIVE = 1e-12
+"""Overlap of a left and a right vector below which their eigenvalue has no left vector of its own: it is NaN."""
+
 RATE_MAX = 0.5
 """A mode is not slow if its |eigenvalue| is larger than this, per time constant, at all points."""
 
@@ -77,7 +80,8 @@ def slow_modes(flow: Flow, y: Array, tangents: Array | None = None, towards: Arr
             right[i], left[i] = _in_plane(rights[i][:, k], lefts[i][:, j], hint)
         else:
             right[i] = rights[i][:, k].real / np.linalg.norm(rights[i][:, k].real)
-            left[i] = lefts[i][:, j].real / (lefts[i][:, j].real @ right[i])
+            overlap = lefts[i][:, j].real @ right[i]  # 0 of a defective eigenvalue, which has no such left vector
+            left[i] = lefts[i][:, j].real / overlap if abs(overlap) > DEFECTIVE else np.nan
         if hint is not None and right[i] @ hint < 0:
             right[i], left[i] = -right[i], -left[i]
     if (np.abs(eigenvalue) > RATE_MAX).all():

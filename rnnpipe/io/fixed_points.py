@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rnnpipe.analysis.fixed_points import FixedPoints
+from rnnpipe.errors import ArtefactError
 from rnnpipe.io.hdf5 import Field, attributes, create, load, put, read
 
 KIND = "fixed_points"
@@ -88,7 +89,10 @@ def read_fixed_points(path: str | Path) -> tuple[pd.DataFrame, NDArray[np.float6
     with read(path, KIND, SCHEMA) as file:
         group = file["fixed_points"]
         table = pd.DataFrame({name: load(column) for name, column in group.items() if column.ndim == 1})
-        table.insert(0, "label", file["inputs/label"].asstr()[:][table["input"]])
+        labels = file["inputs/label"].asstr()[:]
+        if not table["input"].between(0, len(labels) - 1).all():
+            raise ArtefactError(f"{path}: fixed_points/input names an input that is not there; make it again.")
+        table.insert(0, "label", labels[table["input"]])
         table["time_constant"] = group["time_constant"][:, 0]
         table.attrs = attributes(file)
         return table, group["x"][:]
