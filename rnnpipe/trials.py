@@ -16,10 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-OUTSIDE, DECISION, TIMEOUT = 0, 1, 2
-"""Phases: not in the decision period; in it; the last step, which ends the trial whatever the action."""
+OUTSIDE, DECISION, TIMEOUT, FREE, EARLY = range(5)
+"""Phases of a step, rows of the rule table; a task's table has those up to the last one that it uses.
 
-PHASES = ("outside", "decision", "timeout")
+* OUTSIDE: to act is too soon, and has its price;
+* DECISION: a choice counts;
+* TIMEOUT: the last step of a trial, which ends it whatever the action; in tasks whose trials end with the decision
+  period a choice counts there, too;
+* FREE: whatever is done earns nothing and changes nothing; steps after a trial's last one, never reached, are so, too;
+* EARLY: to act is a false alarm, which ends the trial as a wrong answer does.
+"""
 
 FIXATE = 0
 """Index of the action that waits, in every task."""
@@ -98,12 +104,13 @@ class Trials:
 
     @property
     def ground_truth(self) -> NDArray[np.int8]:
-        """Action to take at each step, (n_steps, n_trials): wait, and in the decision period the correct choice.
+        """Action to take at each step, (n_steps, n_trials): wait, and wherever it counts the correct choice.
 
         Where several choices are correct it is the first of them, where none is, waiting.
         """
         answer = np.where((self.correct == 1).any(1), (self.correct == 1).argmax(1), FIXATE)
-        return np.where(self.phase == DECISION, answer, FIXATE).astype(np.int8)
+        counts = self.choices[self.phase, np.arange(self.n_trials), answer]
+        return np.where(counts, answer, FIXATE).astype(np.int8)
 
     @property
     def loss_mask(self) -> NDArray[np.bool_]:

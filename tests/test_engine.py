@@ -20,6 +20,7 @@ from rnnpipe.networks.parameters import GATE_BIAS, Parameters, effective, initia
 from rnnpipe.networks.penalties import weights_slope
 from rnnpipe.networks.settings import NO_PENALTY, GatedSettings, ValueSettings
 from rnnpipe.tasks import choice_task_names, task_class, trial_task_class
+from rnnpipe.tasks._periods import PeriodTask
 from rnnpipe.training import reference
 from rnnpipe.training.objective import advantage, policy_loss, returns, risk_sensitive, value_loss
 
@@ -86,7 +87,9 @@ def run(
 @functools.cache
 def with_reference(task: str, kind: str, policy_kind: str, credit: str):
     dt = 40.0 if trial_task_class(task).model_fields["dt"].default > 1 else 10.0  # periods of 10 ms and more
-    case = a_case(task, 4, kind, policy_kind=policy_kind, dt=dt)
+    # haste ends no trial of consecutive periods, so that these differ in length by themselves
+    own = {"fixation": {"min": 200.0, "max": 1000.0}} if issubclass(trial_task_class(task), PeriodTask) else {}
+    case = a_case(task, 4, kind, policy_kind=policy_kind, dt=dt, **own)
     return case, reference.gradients(case[1], case[2], case[0], *case[3:], ALPHA, credit)  # type: ignore[arg-type]
 
 

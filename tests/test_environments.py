@@ -19,9 +19,16 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from rnnpipe.environments import IDS, TrialEnv, TrialVectorEnv
 from rnnpipe.errors import SettingsError
 from rnnpipe.tasks import choice_task_names, task_names, trial_task_class
+from rnnpipe.tasks._base import TimeoutTask
+from rnnpipe.tasks._periods import PeriodTask
+from rnnpipe.trials import TIMEOUT
 
 all_ids = pytest.mark.parametrize("id", sorted(IDS))
 all_tasks = pytest.mark.parametrize("task", choice_task_names())
+hasty_tasks = pytest.mark.parametrize(
+    "task", [name for name in choice_task_names() if issubclass(trial_task_class(name), TimeoutTask)]
+)
+"""Those in which any haste ends the trial; `test_tasks_library` is about the others."""
 SHORT: dict[str, dict[str, float]] = {
     "rdm_fixed": {"fixation": 100.0, "stimulus_max": 200.0},
     "rdm_rt": {"fixation": 100.0, "stimulus": 200.0},
@@ -46,12 +53,15 @@ SHORT: dict[str, dict[str, float]] = {
     "memory_dm": {"dt": 5.0},
     "delay_dm": {"dt": 5.0},
     "block_dm": {"dt": 5.0},
+    "detection": {"stimulus": 300.0},
 }  # fmt: skip
 """Settings under which trials are short."""
 
 
 def short(task: str, **more: Any) -> dict[str, Any]:
-    return {"dt": 50.0, **SHORT.get(task, {}), **more}
+    of = trial_task_class(task)
+    periods = dict.fromkeys(of.periods, 100.0) if issubclass(of, PeriodTask) else {}
+    return {"dt": 50.0, **periods, **SHORT.get(task, {}), **more}
 
 
 def patient(env: TrialEnv | TrialVectorEnv, info: dict[str, Any], rng: np.random.Generator) -> Any:
@@ -89,7 +99,7 @@ def test_gymnasium_checker(id: str, seed: int) -> None:
 
 @all_ids
 def test_registered_with_settings(id: str) -> None:
-    dt = 2 * trial_task_class(IDS[id])().dt
+    dt = trial_task_class(IDS[id])().dt / 2
     env = gymnasium.make(id, dt=dt)
     assert isinstance(env.unwrapped, TrialEnv) and env.unwrapped.task.dt == dt
     assert env.unwrapped.task.name == IDS[id]
@@ -123,8 +133,8 @@ def test_observations_are_the_rows_of_the_trials(task: str) -> None:
     observation, info = env.reset(seed=5)
     trials = env.task.sample(gymnasium.utils.seeding.np_random(5)[0], 16)
     np.testing.assert_array_equal(observation, trials.inputs[0, 0])
-    names = list(trials.periods)
-    for t in range(trials.n_steps - 1):
+    names, last = list(trials.periods), (trials.phase[:, 0] == TIMEOUT).argmax()
+    for t in range(last):
         inside = [i for i, name in enumerate(names) if trials.during(name)[t, 0]]
         assert info["period"] == (inside[-1] if inside else -1)
         assert info["ground_truth"] == trials.ground_truth[t, 0]
@@ -135,8 +145,11 @@ def test_observations_are_the_rows_of_the_trials(task: str) -> None:
     observation, reward, terminated, truncated, info = env.step(0)
     assert terminated is True and truncated is False
     right = env.task.withholds and trials.correct[0, 0] == 1
-    withheld = trials.rewards[2, 0, 0] if env.task.withholds else np.float32(env.task.reward_abort)
-    assert reward == trials.discount[-1] * withheld
+    withheld = trials.rewards[TIMEOUT, 0, 0]
+    assert reward == trials.discount[last] * withheld
+    if not env.task.withholds:
+        timeout = env.task.reward_abort if isinstance(env.task, TimeoutTask) else env.task.reward_timeout
+        assert withheld == np.float32(timeout)
     np.testing.assert_array_equal(observation, 0)
     assert info["new_trial"] and info["performance"] == right and "reaction_time" not in info
     with pytest.raises(ResetNeeded):
@@ -158,7 +171,7 @@ def test_playing_the_ground_truth_earns_the_most(task: str) -> None:
             t += 1
         answer = trials.ground_truth[:, i].max()
         assert answer != 0 or env.task.withholds
-        assert t == (trials.periods["decision"][i, 0] if answer else trials.n_steps - 1)
+        assert t == (trials.periods["decision"][i, 0] if answer else (trials.phase[:, i] == TIMEOUT).argmax())
         assert sum(rewards) == rewards[-1] == trials.discount[t] * trials.rewards[1 if answer else 2, i, answer]
         most = max(trials.rewards[1, i].max(), trials.rewards[2, i, 0] if env.task.withholds else -np.inf)
         assert env.task.random_rewards or rewards[-1] == trials.discount[t] * most
@@ -221,7 +234,7 @@ def test_conditions_of_every_type_are_plain_values(task: str, variable: str, kin
         assert values[1] == kind()
 
 
-@all_tasks
+@hasty_tasks
 def test_haste_ends_the_trial(task: str) -> None:
     env = TrialEnv(task)
     env.reset(seed=1)
@@ -230,7 +243,7 @@ def test_haste_ends_the_trial(task: str) -> None:
     assert info["performance"] == 0 and "reaction_time" not in info
 
 
-@all_tasks
+@hasty_tasks
 def test_trials_without_an_enforced_end_are_truncated(task: str) -> None:
     if trial_task_class(task).withholds:
         for kind in (TrialEnv, TrialVectorEnv):

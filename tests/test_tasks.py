@@ -17,18 +17,23 @@ from scipy.stats import chisquare
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import parse
 from rnnpipe.tasks import task_class, task_names, trial_task_class
-from rnnpipe.tasks._base import Task
+from rnnpipe.tasks._base import Task, TimeoutTask
 from rnnpipe.tasks._draws import draw
 from rnnpipe.tasks._regression import RegressionTask
-from rnnpipe.tasks._template import Detection
+from rnnpipe.tasks._template import YesNo
 from rnnpipe.trials import DECISION, FIXATE, OUTSIDE, TIMEOUT, Trials
 
-TASKS = {name: trial_task_class(name) for name in task_names()} | {Detection.name: Detection}
+TASKS = {name: trial_task_class(name) for name in task_names()} | {YesNo.name: YesNo}
 """Every task, and the template that a new one starts from."""
 
 all_tasks = pytest.mark.parametrize("name", sorted(TASKS))
 choice_tasks = pytest.mark.parametrize("name", sorted(name for name, task in TASKS.items() if task.chooses))
 """Those in which there is something to choose, which rules about actions and rewards are about."""
+timeout_tasks = pytest.mark.parametrize("name", sorted(n for n, task in TASKS.items() if issubclass(task, TimeoutTask)))
+timeout_choice_tasks = pytest.mark.parametrize(
+    "name", sorted(n for n, task in TASKS.items() if issubclass(task, TimeoutTask) and task.chooses)
+)
+"""Those whose trials have room up to `tmax` and are ended by haste; `test_tasks_library` is about the others."""
 
 
 def make(name: str, **values: Any) -> Task:
@@ -66,7 +71,8 @@ def answers(task: Task, trials: Trials) -> tuple[NDArray[Any], NDArray[Any], NDA
     """The correct choice of each trial, the step at which the ground truth makes it, and its undiscounted reward."""
     i, choice = np.arange(trials.n_trials), trials.ground_truth.max(0)
     assert task.withholds or (choice != FIXATE).all()
-    step = np.where(choice == FIXATE, trials.n_steps - 1, first_decision(trials))
+    end = trials.n_steps if isinstance(task, TimeoutTask) else trials.periods["decision"][:, 1]
+    step = np.where(choice == FIXATE, end - 1, first_decision(trials))
     return choice, step, trials.rewards[trials.phase[step, i], i, choice]
 
 
@@ -84,7 +90,8 @@ def test_arrays_fit_the_names(name: str) -> None:
     assert trials.task == name and trials.dt == task.dt
     assert trials.inputs.shape == (task.n_steps, n, len(task.input_names)) and trials.inputs.dtype == np.float32
     assert trials.phase.shape == (task.n_steps, n)
-    assert trials.rewards.shape == trials.stops.shape == trials.choices.shape == (3, n, a)
+    assert trials.rewards.shape == trials.stops.shape == trials.choices.shape == (len(trials.rewards), n, a)
+    assert len(trials.rewards) == (3 if isinstance(task, TimeoutTask) else trials.phase.max() + 1)
     assert trials.rewards.dtype == np.float32 and trials.stops.dtype == trials.choices.dtype == bool
     assert trials.correct.shape == (n, a)
     assert set(trials.conditions) == set(task.variables())
@@ -93,7 +100,7 @@ def test_arrays_fit_the_names(name: str) -> None:
     assert task.changed() == {}
 
 
-@all_tasks
+@timeout_tasks
 @settings(max_examples=25, deadline=None)
 @given(
     dt=st.one_of(st.sampled_from([20, 7, 1, 33]), st.fractions(Fraction(2), Fraction(60), max_denominator=2)),
@@ -108,7 +115,7 @@ def test_periods_are_half_open_on_any_grid(name: str, dt: Fraction | int, seed: 
     if isinstance(task, RegressionTask):
         assert abs(task.tmax - trials.n_steps * dt) <= dt / 2
     else:
-        assert last <= task.tmax < last + dt
+        assert last <= task.longest_trial < last + dt
     for period, (start, end) in task.bounds(trials.conditions).items():
         for i in range(3):
             low, high = (Fraction(float(np.broadcast_to(x, 3)[i])) for x in (start, end))
@@ -125,17 +132,17 @@ def test_periods_are_half_open_on_any_grid(name: str, dt: Fraction | int, seed: 
     assert (trials.phase[:-1] != TIMEOUT).all()
 
 
-@all_tasks
+@timeout_tasks
 def test_a_grid_that_rounding_could_shift(name: str) -> None:
     """0.1 and 0.3 are no binary fractions: products such as 3 * 0.1 must not move a period by a step."""
     one_more = not issubclass(TASKS[name], RegressionTask)  # whose last step is the last one that starts before tmax
     for dt, per_100_ms in ((0.1, 1000), (12.5, 8) if one_more else (1.25, 80)):
         task = make(name, dt=dt)
         np.testing.assert_array_equal(task.steps(np.arange(20) * 100.0), np.arange(20) * per_100_ms)
-    assert make(name, dt=0.1).n_steps == round(make(name).tmax * 10) + one_more
+    assert make(name, dt=0.1).n_steps == round(make(name).longest_trial * 10) + one_more
 
 
-@choice_tasks
+@timeout_choice_tasks
 def test_rule_table(name: str) -> None:
     own = {k: v for k, v in {"reward_correct": 0.9, "reward_wrong": -0.2}.items() if k in TASKS[name].model_fields}
     task = make(name, reward_abort=-0.7, tau_reward=None, **own)
@@ -170,7 +177,7 @@ def test_rule_table(name: str) -> None:
     assert (trials.correct == 1).any(1).all()
 
 
-@choice_tasks
+@timeout_choice_tasks
 def test_timeout_reward_and_open_end_are_settings(name: str) -> None:
     rng = np.random.default_rng(1)
     timeout = make(name, reward_timeout=-0.25).sample(rng, 2).rewards[TIMEOUT]
@@ -217,7 +224,7 @@ def test_choices_are_counted_as_the_task_says(name: str) -> None:
     assert not task.criterion(low) and not task.criterion({**best, "p_decision": 0.98})
 
 
-@choice_tasks
+@timeout_choice_tasks
 def test_haste_and_silence_are_punished(name: str) -> None:
     task = make(name)
     trials = task.sample(np.random.default_rng(3), 20)
@@ -274,7 +281,8 @@ def test_a_seed_fixes_the_trials(name: str, generator: Any) -> None:
 @all_tasks
 def test_conditions_are_drawn_before_noise(name: str) -> None:
     """Noise has no influence on what is drawn, and its samples do not depend on its size."""
-    none, small, large = (make(name, var_in=v).sample(np.random.default_rng(4), 30) for v in (0.0, 0.01, 0.04))
+    levels = (0.0, 0.01, 0.04) if TASKS[name].noise == "var_in" else (0.0, 0.1, 0.2)
+    none, small, large = (make(name, **{TASKS[name].noise: v}).sample(np.random.default_rng(4), 30) for v in levels)
     for variable in none.conditions:
         np.testing.assert_array_equal(none.conditions[variable], large.conditions[variable])
     np.testing.assert_allclose(large.inputs - none.inputs, 2 * (small.inputs - none.inputs), atol=1e-5)
@@ -343,7 +351,7 @@ def test_categories_are_uniform_and_independent(name: str) -> None:
 @all_tasks
 def test_inputs_never_tell_the_past_choice(name: str) -> None:
     """Without noise the inputs are a function of the conditions: two batches of the same ones agree."""
-    task = make(name, var_in=0.0)
+    task = make(name).without_noise()
     a = task.sample(np.random.default_rng(9), 20)
     b = task.sample(np.random.default_rng(10), 20, **a.conditions)
     np.testing.assert_array_equal(a.inputs, b.inputs)
@@ -351,16 +359,21 @@ def test_inputs_never_tell_the_past_choice(name: str) -> None:
 
 @all_tasks
 def test_impossible_settings_are_one_sentence(name: str) -> None:
-    short = min(500.0, make(name).longest() - 1)
-    for values, message in (
+    short, noise = min(500.0, make(name).longest() - 1), TASKS[name].noise
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"dt": 5000.0}, r"shorter than one step \(dt = 5000 ms\)"),
-        ({"tmax": short}, rf"after tmax = {short:g} ms"),
         ({"dt": 0.0}, r"dt = 0\.0 ms: .*greater than 0"),
         ({"dt": "10"}, r"dt = '10' ms: .*number"),
-        ({"var_in": -0.1}, r"var_in = -0\.1: .*greater than or equal to 0"),
-        ({"tmax": float("inf")}, r"tmax = inf ms: .*finite"),
+        ({noise: -0.1}, rf"{noise} = -0\.1.*: .*greater than or equal to 0"),
+        ({"dt": float("inf")}, r"dt = inf ms: .*finite"),
         ({"rewad_abort": -1.0}, r"unknown key 'rewad_abort' \(did you mean 'reward_abort'\?"),
-    ):
+    ]
+    if issubclass(TASKS[name], TimeoutTask):
+        cases += [
+            ({"tmax": short}, rf"after tmax = {short:g} ms"),
+            ({"tmax": float("inf")}, r"tmax = inf ms: .*finite"),
+        ]
+    for values, message in cases:
         with pytest.raises(SettingsError, match=message) as error:
             parse(TASKS[name], values, "config/mine.yaml: tasks.mine")
         assert str(error.value).startswith("config/mine.yaml: tasks.mine: ")

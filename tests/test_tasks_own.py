@@ -14,8 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "tasks.md").read_text("utf-8")
-COMMAND = ".venv/bin/snakemake --cores 2 results/figures/fig_detection.pdf results/claims.csv"
-TESTS = ".venv/bin/pytest tests/test_tasks.py tests/test_environments.py -k detection"
+COMMAND = ".venv/bin/snakemake --cores 2 results/figures/fig_yes_no.pdf results/claims.csv"
+TESTS = ".venv/bin/pytest tests/test_tasks.py tests/test_environments.py -k yes_no"
 
 
 def blocks(language: str) -> list[str]:
@@ -34,9 +34,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / name, tree)
     for text in (blocks("python")[0], blocks("yaml")[0]):
         first, rest = text.split("\n", 1)
-        assert first in ("# rnnpipe/tasks/detection.py", "# config/detection.yaml")
+        assert first in ("# rnnpipe/tasks/yes_no.py", "# config/yes_no.yaml")
         (tree / first.removeprefix("# ")).write_text(rest)
-    (tree / "config" / "config.yaml").write_text("sources: [detection]\ndevice: cpu\n")
+    (tree / "config" / "config.yaml").write_text("sources: [yes_no]\ndevice: cpu\n")
     return tree
 
 
@@ -52,7 +52,7 @@ def run(tree: Path, *words: str) -> str:
 def test_the_page_shows_the_template() -> None:
     template = (ROOT / "rnnpipe" / "tasks" / "_template.py").read_text("utf-8")
     shown = blocks("python")[0].split("\n", 1)[1]
-    assert shown == template.replace('"_template"', '"detection"'), "docs/tasks.md and _template.py differ"
+    assert shown == template.replace('"_template"', '"yes_no"'), "docs/tasks.md and _template.py differ"
     assert any(COMMAND in block for block in blocks("bash")) and any(TESTS in block for block in blocks("bash"))
 
 
@@ -68,13 +68,13 @@ def test_one_file_is_a_task_everywhere(tree: Path) -> None:
 @pytest.mark.slow
 def test_from_the_file_to_the_figure(tree: Path) -> None:
     """The page's study, of which one network is enough."""
-    study = tree / "config" / "detection.yaml"
+    study = tree / "config" / "yes_no.yaml"
     assert "seeds: [1, 2, 3]" in study.read_text()
     study.write_text(study.read_text().replace("seeds: [1, 2, 3]", "seeds: [1]"))
     run(tree, "-m", "snakemake", *COMMAND.split()[1:])
     for suffix in ("pdf", "png", "csv"):
-        assert (tree / f"results/figures/fig_detection.{suffix}").stat().st_size > 0
+        assert (tree / f"results/figures/fig_yes_no.{suffix}").stat().st_size > 0
     with (tree / "results/claims.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["id"] for row in rows] == ["detection_accuracy"]
+    assert [row["id"] for row in rows] == ["yes_no_accuracy"]
     assert rows[0]["verdict"] == "reached" and rows[0]["n_seeds"] == "1", rows

@@ -21,7 +21,7 @@ def constant_inputs(task: Task) -> dict[str, Array]:
     They are those in the middle of each period under every combination of the task's factors, and no input at all. A
     label is the period with the factors that the input depends on, e.g. "stimulus, side=1, coherence=12.8".
     """
-    quiet = task.model_copy(update={"var_in": 0.0})
+    quiet = task.without_noise()
     rows = task.factorial()
     factors = {name: np.array([row[name] for row in rows]) for name in task.factors}
     trials = quiet.sample(np.random.default_rng(0), len(rows), **factors)

@@ -81,7 +81,7 @@ def read_points(path: str | Path) -> Points:
         marginal = more["fixed_points/marginal"].astype(bool)
     else:
         rates, n_unstable = np.maximum(states, 0), table["n_unstable"].to_numpy()
-        marginal = np.abs(table["time_constant"].to_numpy()) > task_of(table.attrs, path).tmax
+        marginal = np.abs(table["time_constant"].to_numpy()) > task_of(table.attrs, path).longest_trial
     kind = np.where(marginal, "marginal", np.where(n_unstable > 0, "unstable", "stable"))
     n_slow = len(more.get("slow_points/input", ()))
     if n_slow:

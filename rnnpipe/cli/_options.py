@@ -187,16 +187,21 @@ def _metavar(annotation: Any) -> str:
 
 
 def _value(flag: str, field: FieldInfo, text: str) -> Any:
-    """A flag's text as its field's type: `null` is None, lists are `1,2,3` or `[1, 2, 3]`, mappings `{a: 1}`."""
+    """A flag's text as its field's type: `null` is None, lists are `1,2,3` or `[1, 2, 3]`, mappings `{a: 1}`.
+
+    Where a field takes a list or a mapping among others, brackets and commas tell which one it is.
+    """
     annotation: Any = field.annotation
     inner = typing.get_args(annotation)
     value: Any = text
     if text.lower() in ("null", "none") and type(None) in inner:
         return None
-    if typing.get_origin(annotation) in (list, tuple):
+    one_of = inner if typing.get_origin(annotation) in (typing.Union, types.UnionType) else ()
+    kinds = {typing.get_origin(kind) for kind in one_of or (annotation,)}
+    if kinds & {list, tuple} and not text.startswith("{") and (not one_of or text.startswith("[") or "," in text):
         listed = text.startswith("[")
         value = parse_yaml(text, flag) if listed else [word.strip() for word in text.split(",") if word.strip()]
-    if typing.get_origin(annotation) is dict:
+    elif dict in kinds and (not one_of or text.startswith("{")):
         value = parse_yaml(text, flag)
     try:
         return TypeAdapter(annotation).validate_python(value)

@@ -14,7 +14,6 @@ from rnnpipe.errors import SettingsError
 from rnnpipe.settings import parse, suggest
 from rnnpipe.tasks import choice_task_names, trial_task_class
 from rnnpipe.tasks._base import Task
-from rnnpipe.trials import DECISION, FIXATE
 
 Mode = Literal["trial", "session", "endless"]
 MODES = ("trial", "session", "endless")
@@ -109,12 +108,11 @@ class Block:
         period = np.full(trials.phase.shape, NO_PERIOD, np.int8)
         for index, name in enumerate(trials.periods):
             period[trials.during(name)] = index
-        answer = np.where((trials.correct == 1).any(1), (trials.correct == 1).argmax(1), FIXATE).astype(np.int8)
         return cls(
             inputs=np.ascontiguousarray(trials.inputs.swapaxes(0, 1)),
             phase=np.ascontiguousarray(trials.phase.T),
             period=np.ascontiguousarray(period.T),
-            ground_truth=np.where(trials.phase.T == DECISION, answer[:, None], np.int8(FIXATE)),
+            ground_truth=np.ascontiguousarray(trials.ground_truth.T),
             rewards=np.ascontiguousarray(trials.rewards.swapaxes(0, 1)),
             stops=np.ascontiguousarray(trials.stops.swapaxes(0, 1)),
             choices=np.ascontiguousarray(trials.choices.swapaxes(0, 1)),

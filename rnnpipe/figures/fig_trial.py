@@ -78,7 +78,7 @@ def _expected_inputs(task: Task, row: pd.Series, recording: Recording) -> np.nda
     """
     if absent := [name for name in task.variables() if name not in row]:
         raise ArtefactError(f"{recording.path}: has no trials/{absent[0]}; evaluate the network again.")
-    silent = task.model_copy(update={"var_in": 0.0})
+    silent = task.without_noise()
     conditions = {name: row[name] for name in task.variables()}
     inputs: np.ndarray = silent.sample(np.random.default_rng(0), 1, **conditions).inputs[:, 0].astype(float)
     return inputs

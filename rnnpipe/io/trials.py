@@ -15,7 +15,7 @@ from rnnpipe.trials import Trials
 KIND = "trials"
 SCHEMA = {
     "inputs": Field(("time", "trial", "input"), "f", "observation of each step"),
-    "phase": Field(("time", "trial"), "u", "row of the rule table: 0 outside, 1 decision, 2 timeout"),
+    "phase": Field(("time", "trial"), "u", "row of the rule table: 0 outside, 1 decision, 2 timeout, 3 free, 4 early"),
     "rewards": Field(("phase", "trial", "action"), "f", "reward of an action, before discounting"),
     "stops": Field(("phase", "trial", "action"), "b", "whether an action ends the trial"),
     "choices": Field(("phase", "trial", "action"), "b", "whether an action counts as a decision"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,20 +12,24 @@ from pydantic import model_validator
 
 from rnnpipe.settings import Settings, setting
 from rnnpipe.tasks._draws import Draw, Rng, draw
-from rnnpipe.trials import DECISION, FIXATE, OUTSIDE, PHASES, TIMEOUT, Trials
+from rnnpipe.trials import DECISION, FIXATE, OUTSIDE, TIMEOUT, Trials
 
 Conditions = dict[str, NDArray[Any]]
 Bounds = Mapping[str, tuple[ArrayLike, ArrayLike]]
+During = dict[str, NDArray[np.bool_]]
+Rules = tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]
+"""Rewards, stops and choices, (n_phases, n_trials, n_actions) each; see `Trials`."""
 
 
 class Task(Settings):
     """A behavioural task: its fields are its settings (times in ms), its class attributes name its channels.
 
     A subclass gives `variables` (what is drawn, in order), `bounds` (its periods in ms, "decision" if it `chooses`),
-    `observe` (its inputs) and `judge` (rewards and correctness of the choices); `sample` does the rest. Outside
-    the decision period waiting (action 0) earns nothing and any other action ends the trial with `reward_abort`;
-    the last step ends the trial with `reward_timeout` whatever the action, unless waiting until then is an answer of
-    the task (`withholds`): then waiting there earns what `judge` says and counts as a decision.
+    `observe` (its inputs) and `judge` (rewards and correctness of the choices); `sample` does the rest. What an action
+    does at which step is settled by `phases` and `rules`, which its base gives: `TimeoutTask`, whose trials have room
+    up to `tmax` and are ended by haste, or `PeriodTask`, whose trials end with their last period. Common to both:
+    waiting (action 0) before the decision earns nothing; in the decision period a choice ends the trial and earns what
+    `judge` says; waiting to the last step ends the trial, as an answer only where the task `withholds`.
     """
 
     name: ClassVar[str]
@@ -52,30 +56,35 @@ class Task(Settings):
     targets: ClassVar[tuple[str, ...]] = ("min_decisions", "min_correct")
     """Settings that are the training criterion."""
 
+    noise: ClassVar[str]
+    """The setting without which inputs have no noise."""
+
     dt: float = setting(10.0, "time step", "ms", gt=0)
-    tmax: float = setting(2750.0, "longest duration of a trial", "ms", gt=0)
-    var_in: float = setting(0.01, "input noise variance; a step's SD is sqrt(2 * 100 ms / dt * var_in)", ge=0)
-    reward_abort: float = setting(-1.0, "reward of an action outside the decision period, which ends the trial")
-    reward_timeout: float | None = setting(None, "reward when the last step is reached; by default that of an abort")
-    abort_on_last_step: bool = setting(True, "end the trial at the last step, whatever the action")
+    reward_abort: float = setting(-1.0, "reward of an action outside the decision period")
     tau_reward: float | None = setting(
         None, "time constant of discounting from trial start; by default none", "ms", gt=0
     )
     min_decisions: float = setting(0.99, "training criterion: fraction of trials with a decision", ge=0, le=1)
     min_correct: float = setting(0.8, "training criterion: fraction of decisions that are correct", ge=0, le=1)
 
-    TAU_IN: ClassVar[float] = 100.0
-    """Time constant (ms) that scales input noise: a constant of the published tasks, not the units' tau."""
-
     @property
     def n_steps(self) -> int:
-        """Number of steps t = 0 .. n_steps - 1, int(tmax / dt) + 1."""
-        return int(self.tmax / self.dt + 1e-9) + 1
+        """Number of steps t = 0 .. n_steps - 1."""
+        raise NotImplementedError
+
+    @property
+    def longest_trial(self) -> float:
+        """Longest duration of a trial, ms."""
+        raise NotImplementedError
 
     @property
     def sigma_step(self) -> float:
         """Standard deviation of the input noise of one step."""
-        return math.sqrt(2 * self.TAU_IN * self.var_in / self.dt)
+        raise NotImplementedError
+
+    def without_noise(self) -> Self:
+        """The same task without noise on its inputs."""
+        return self.model_copy(update={self.noise: 0.0})
 
     def variables(self) -> dict[str, Draw]:
         """Drawn variables in drawing order."""
@@ -85,9 +94,7 @@ class Task(Settings):
         """Start and end of each period, ms, each a scalar or (n_trials,)."""
         raise NotImplementedError
 
-    def observe(
-        self, inputs: NDArray[np.float32], conditions: Conditions, during: dict[str, NDArray[np.bool_]], rng: Rng
-    ) -> None:
+    def observe(self, inputs: NDArray[np.float32], conditions: Conditions, during: During, rng: Rng) -> None:
         """Write the observations into zeros of (n_steps, n_trials, n_inputs)."""
         raise NotImplementedError
 
@@ -101,6 +108,28 @@ class Task(Settings):
         Taking one that is not offered ends the trial as an abort does and counts as no decision.
         """
         return None
+
+    def phases(self, periods: Mapping[str, NDArray[np.int32]], during: During) -> NDArray[np.uint8]:
+        """Phase of each step, (n_steps, n_trials), from the periods as in `Trials` and which steps lie in them."""
+        raise NotImplementedError
+
+    def rules(self, conditions: Conditions, value: NDArray[np.floating[Any]]) -> Rules:
+        """What each action does in each phase, from the reward of each action as a choice, (n_trials, n_actions)."""
+        raise NotImplementedError
+
+    def choice_rules(self, n_phases: int, conditions: Conditions, value: NDArray[np.floating[Any]]) -> Rules:
+        """A table of that many phases in which haste (phase OUTSIDE) and choices (DECISION) have their rewards."""
+        table = (n_phases, *value.shape)
+        rewards, stops, choices = np.zeros(table, np.float32), np.zeros(table, bool), np.zeros(table, bool)
+        waits = np.arange(value.shape[1]) == FIXATE
+        rewards[OUTSIDE, :, ~waits], stops[OUTSIDE, :, ~waits] = self.reward_abort, True
+        rewards[DECISION] = np.where(waits, 0.0, value)
+        stops[DECISION] = choices[DECISION] = ~waits
+        offered = self.offered(conditions)
+        if offered is not None:
+            choices[DECISION] &= offered
+            rewards[DECISION][stops[DECISION] & ~offered] = self.reward_abort
+        return rewards, stops, choices
 
     def performance(self, table: Mapping[str, NDArray[Any]]) -> dict[str, float]:
         """Measures of a batch of trials that training criteria are about.
@@ -135,15 +164,6 @@ class Task(Settings):
         for name, duration in self.shortest_periods().items():
             if duration < self.dt:
                 raise ValueError(f"{name} can be {duration:g} ms, shorter than one step (dt = {self.dt:g} ms)")
-        if self.longest() > self.tmax:
-            raise ValueError(
-                f"the last period can end at {self.longest():g} ms, after tmax = {self.tmax:g} ms; raise tmax"
-                " or shorten a period"
-            )
-        if self.withholds and not self.abort_on_last_step:
-            raise ValueError(
-                "waiting to the last step is an answer in this task, which needs abort_on_last_step: true to be given"
-            )
         self.variables()  # its distributions check themselves
         return self
 
@@ -172,7 +192,7 @@ class Task(Settings):
             SettingsError: A condition that the task does not have, or of the wrong length.
         """
         drawn = draw(self.variables(), rng, n_trials, conditions, f"task {self.name}")
-        n_steps, n_actions = self.n_steps, len(self.action_names)
+        n_steps = self.n_steps
         t = np.arange(n_steps)[:, None]
         periods, during = {}, {}
         for period, (start, end) in self.bounds(drawn).items():
@@ -183,35 +203,15 @@ class Task(Settings):
         inputs = np.zeros((n_steps, n_trials, len(self.input_names)), dtype=np.float32)
         self.observe(inputs, drawn, during, rng)
 
-        phase = np.full((n_steps, n_trials), OUTSIDE, np.uint8)
-        if self.chooses:
-            phase[during["decision"]] = DECISION
-        if self.abort_on_last_step:
-            phase[-1] = TIMEOUT
-        table = (len(PHASES), n_trials, n_actions)
-        rewards, stops, choices = np.zeros(table, np.float32), np.zeros(table, bool), np.zeros(table, bool)
-        waits = np.arange(n_actions) == FIXATE
-        rewards[OUTSIDE, :, ~waits], stops[OUTSIDE, :, ~waits] = self.reward_abort, True
         value, correct = self.judge(drawn)
-        rewards[DECISION] = np.where(waits, 0.0, value)
-        stops[DECISION] = choices[DECISION] = ~waits
-        offered = self.offered(drawn)
-        if offered is not None:
-            choices[DECISION] &= offered
-            rewards[DECISION][stops[DECISION] & ~offered] = self.reward_abort
-        timeout = self.reward_abort if self.reward_timeout is None else self.reward_timeout
-        rewards[TIMEOUT], stops[TIMEOUT] = timeout, True
-        if self.withholds:
-            choices[TIMEOUT, :, FIXATE] = True
-            rewards[TIMEOUT, :, FIXATE] = value[:, FIXATE]
-
+        rewards, stops, choices = self.rules(drawn, value)
         time = np.arange(n_steps) * self.dt
         discount = np.ones(n_steps) if self.tau_reward is None else np.exp(-time / self.tau_reward)
         return Trials(
             task=self.name,
             dt=self.dt,
             inputs=inputs,
-            phase=phase,
+            phase=self.phases(periods, during),
             rewards=rewards,
             stops=stops,
             choices=choices,
@@ -244,21 +244,88 @@ class Task(Settings):
             inputs[t, i, where] = mean + q
 
 
-class Discrimination(Task):
+class JudgedTask(Task):
     """A task in which each choice is right or wrong."""
 
     reward_correct: float = setting(1.0, "reward of a correct choice")
     reward_wrong: float = setting(0.0, "reward of a wrong choice")
 
     def answer(self, conditions: Conditions) -> NDArray[Any]:
-        """The action that is the correct choice, (n_trials,)."""
+        """The action that is the correct choice, (n_trials,); to wait only where the task `withholds`."""
         raise NotImplementedError
 
     def judge(self, conditions: Conditions) -> tuple[NDArray[np.floating[Any]], NDArray[np.int8]]:
         actions = np.arange(len(self.action_names))
         right = self.answer(conditions)[:, None] == actions
-        correct = np.where(actions == FIXATE, -1, right).astype(np.int8)
+        correct = np.where((actions == FIXATE) & (not self.withholds), -1, right).astype(np.int8)
         return np.where(right, self.reward_correct, self.reward_wrong), correct
+
+
+class TimeoutTask(Task):
+    """A task whose trials have room up to `tmax`, whatever their periods, and are ended by any haste.
+
+    Outside the decision period an action but waiting ends the trial with `reward_abort`. The last step ends the trial
+    with `reward_timeout` whatever the action, unless waiting until then is an answer of the task (`withholds`): then
+    waiting there earns what `judge` says and counts as a decision.
+    """
+
+    noise: ClassVar[str] = "var_in"
+
+    tmax: float = setting(2750.0, "longest duration of a trial", "ms", gt=0)
+    var_in: float = setting(0.01, "input noise variance; a step's SD is sqrt(2 * 100 ms / dt * var_in)", ge=0)
+    reward_abort: float = setting(-1.0, "reward of an action outside the decision period, which ends the trial")
+    reward_timeout: float | None = setting(None, "reward when the last step is reached; by default that of an abort")
+    abort_on_last_step: bool = setting(True, "end the trial at the last step, whatever the action")
+
+    TAU_IN: ClassVar[float] = 100.0
+    """Time constant (ms) that scales input noise: a constant of the published tasks, not the units' tau."""
+
+    @property
+    def n_steps(self) -> int:
+        """Number of steps t = 0 .. n_steps - 1, int(tmax / dt) + 1."""
+        return int(self.tmax / self.dt + 1e-9) + 1
+
+    @property
+    def longest_trial(self) -> float:
+        return self.tmax
+
+    @property
+    def sigma_step(self) -> float:
+        return math.sqrt(2 * self.TAU_IN * self.var_in / self.dt)
+
+    def phases(self, periods: Mapping[str, NDArray[np.int32]], during: During) -> NDArray[np.uint8]:
+        phase = np.full(next(iter(during.values())).shape, OUTSIDE, np.uint8)
+        if self.chooses:
+            phase[during["decision"]] = DECISION
+        if self.abort_on_last_step:
+            phase[-1] = TIMEOUT
+        return phase
+
+    def rules(self, conditions: Conditions, value: NDArray[np.floating[Any]]) -> Rules:
+        rewards, stops, choices = self.choice_rules(TIMEOUT + 1, conditions, value)
+        timeout = self.reward_abort if self.reward_timeout is None else self.reward_timeout
+        rewards[TIMEOUT], stops[TIMEOUT] = timeout, True
+        if self.withholds:
+            choices[TIMEOUT, :, FIXATE] = True
+            rewards[TIMEOUT, :, FIXATE] = value[:, FIXATE]
+        return rewards, stops, choices
+
+    @model_validator(mode="after")
+    def _trials_have_an_end(self) -> TimeoutTask:
+        if self.longest() > self.tmax:
+            raise ValueError(
+                f"the last period can end at {self.longest():g} ms, after tmax = {self.tmax:g} ms; raise tmax"
+                " or shorten a period"
+            )
+        if self.withholds and not self.abort_on_last_step:
+            raise ValueError(
+                "waiting to the last step is an answer in this task, which needs abort_on_last_step: true to be given"
+            )
+        return self
+
+
+class Discrimination(TimeoutTask, JudgedTask):
+    """A task with trials up to `tmax` in which each choice is right or wrong."""
 
 
 def evidence(side: ArrayLike, coherence: ArrayLike) -> NDArray[np.float64]:

@@ -11,15 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import model_validator
 
 from rnnpipe.settings import setting
-from rnnpipe.tasks._base import Conditions, Discrimination, Task
+from rnnpipe.tasks._base import Conditions, Discrimination, During, TimeoutTask
 from rnnpipe.tasks._draws import Draw, Fixed, Rng, Uniform
 from rnnpipe.tasks._scores import regression_scores
-from rnnpipe.trials import FIXATE, Trials
-
-During = dict[str, NDArray[np.bool_]]
+from rnnpipe.trials import Trials
 
 
-class RegressionTask(Task):
+class RegressionTask(TimeoutTask):
     """A task of the engellab pipeline: `n_outputs` continuous outputs follow a target.
 
     A trial has T = round(tmax / dt) inputs, states and targets. State x[t + 1] follows from x[t] and `inputs[t]`, so
@@ -147,10 +145,7 @@ class CategoricalTask(RegressionTask, Discrimination):
         raise NotImplementedError
 
     def judge(self, conditions: Conditions) -> tuple[NDArray[np.floating[Any]], NDArray[np.int8]]:
-        value, correct = Discrimination.judge(self, conditions)
-        if self.withholds:
-            correct[:, FIXATE] = self.answer(conditions) == FIXATE
-        return value, correct
+        return Discrimination.judge(self, conditions)
 
     def write_target(self, target: NDArray[np.float32], conditions: Conditions, during: During) -> None:
         write(target, during["decision"], self.levels()[self.answer(conditions)])

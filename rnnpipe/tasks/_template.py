@@ -12,7 +12,7 @@ from rnnpipe.tasks._base import Bounds, Conditions, Discrimination
 from rnnpipe.tasks._draws import Choice, Draw, Rng, Uniform
 
 
-class Detection(Discrimination):
+class YesNo(Discrimination):
     """Listen while the cue is on, then say whether there was a signal.
 
     Periods: fixation 300 ms; stimulus, uniform between 300 and 600 ms; decision to the end of the trial. On half of the
@@ -23,7 +23,7 @@ class Detection(Discrimination):
 
     name: ClassVar[str] = "_template"  # the file's name: what the configuration calls the task
     reference: ClassVar[str] = "Green & Swets (1966) Signal Detection Theory and Psychophysics"
-    environment: ClassVar[str] = "Detection"
+    environment: ClassVar[str] = "YesNo"
     input_names: ClassVar[tuple[str, ...]] = ("fixation", "signal")
     action_names: ClassVar[tuple[str, ...]] = ("fixate", "absent", "present")
     factors: ClassVar[tuple[str, ...]] = ("present",)

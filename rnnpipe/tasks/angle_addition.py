@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from rnnpipe.settings import setting
 from rnnpipe.tasks._angles import AngleTask
-from rnnpipe.tasks._base import Bounds, Conditions
+from rnnpipe.tasks._base import Bounds, Conditions, During
 from rnnpipe.tasks._draws import Choice, Draw
-from rnnpipe.tasks._regression import During, write
+from rnnpipe.tasks._regression import write
 from rnnpipe.trials import Trials
 
 

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from rnnpipe.settings import setting
 from rnnpipe.tasks._angles import AngleTask
-from rnnpipe.tasks._base import Conditions
-from rnnpipe.tasks._regression import During
+from rnnpipe.tasks._base import Conditions, During
 from rnnpipe.tasks._speeds import BlockSpeeds, Traveller
 from rnnpipe.trials import Trials
 

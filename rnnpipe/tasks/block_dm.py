@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from pydantic import field_validator
 
 from rnnpipe.settings import setting
-from rnnpipe.tasks._base import Bounds, Conditions
+from rnnpipe.tasks._base import Bounds, Conditions, During
 from rnnpipe.tasks._draws import Choice, Draw
 from rnnpipe.tasks._motion import check_signed
-from rnnpipe.tasks._regression import CategoricalTask, During
+from rnnpipe.tasks._regression import CategoricalTask
 from rnnpipe.trials import FIXATE
 
 

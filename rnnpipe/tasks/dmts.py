@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnpipe.settings import setting
-from rnnpipe.tasks._base import Bounds, Conditions
+from rnnpipe.tasks._base import Bounds, Conditions, During
 from rnnpipe.tasks._draws import Choice, Draw
-from rnnpipe.tasks._regression import CategoricalTask, During, jittered
+from rnnpipe.tasks._regression import CategoricalTask, jittered
 
 
 class Dmts(CategoricalTask):

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnpipe.settings import setting
-from rnnpipe.tasks._base import Bounds, Conditions
+from rnnpipe.tasks._base import Bounds, Conditions, During
 from rnnpipe.tasks._draws import Draw
-from rnnpipe.tasks._regression import During, RegressionTask
+from rnnpipe.tasks._regression import RegressionTask
 from rnnpipe.tasks._trains import Train, event_onsets, since, uniforms, values_of
 from rnnpipe.trials import Trials
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnpipe.settings import setting
-from rnnpipe.tasks._base import Bounds, Conditions, Task
+from rnnpipe.tasks._base import Bounds, Conditions, TimeoutTask
 from rnnpipe.tasks._draws import Choice, Draw, Rng, Uniform
 
 PROBABILITIES = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -27,7 +27,7 @@ COLORS = np.array([
 """Red, green and blue of each option: rows of increasing probability, within a row of increasing size."""
 
 
-class Gambling(Task):
+class Gambling(TimeoutTask):
     """See two colored options, then choose one; it pays its size with its probability, else nothing.
 
     Periods: fixation 250 ms; stimulus 250 ms; decision 260 ms. Options are numbered 0 to 24, five sizes of each of

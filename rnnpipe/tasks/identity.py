@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnpipe.settings import setting
-from rnnpipe.tasks._base import Bounds, Conditions
+from rnnpipe.tasks._base import Bounds, Conditions, During
 from rnnpipe.tasks._draws import Draw, Uniform
-from rnnpipe.tasks._regression import During, RegressionTask
+from rnnpipe.tasks._regression import RegressionTask
 
 
 class Identity(RegressionTask):

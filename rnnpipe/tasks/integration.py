@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnpipe.settings import setting
-from rnnpipe.tasks._base import Conditions
-from rnnpipe.tasks._regression import During
+from rnnpipe.tasks._base import Conditions, During
 from rnnpipe.tasks._speeds import BlockSpeeds, Traveller
 
 

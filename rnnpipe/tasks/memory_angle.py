@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from rnnpipe.settings import setting
 from rnnpipe.tasks._angles import AngleTask
-from rnnpipe.tasks._base import Conditions
+from rnnpipe.tasks._base import Conditions, During
 from rnnpipe.tasks._draws import Choice, Draw
 from rnnpipe.tasks._memory import MemoryTask
-from rnnpipe.tasks._regression import During, write
+from rnnpipe.tasks._regression import write
 from rnnpipe.trials import Trials
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import field_validator
 
 from rnnpipe.settings import setting
-from rnnpipe.tasks._base import Bounds, Conditions, Task
+from rnnpipe.tasks._base import Bounds, Conditions, TimeoutTask
 from rnnpipe.tasks._draws import Choice, Draw, Rng, Uniform
 
 
@@ -18,7 +18,7 @@ def offer_name(n_b: int, n_a: int) -> str:
     return f"{n_b}B:{n_a}A"
 
 
-class PadoaSchioppa2006(Task):
+class PadoaSchioppa2006(TimeoutTask):
     """See on each side which juice is offered and how much of it, then choose a side.
 
     Periods: fixation 750 ms; offer, uniform between 1000 and 2000 ms; decision to the end of the trial. During the
