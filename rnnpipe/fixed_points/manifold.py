@@ -33,6 +33,10 @@ SLOW = 0.1
 """Eigenvalues whose real part is smaller than this in absolute value are called slow (per time constant)."""
 
 
+DESCENT = 50
+"""Most rounds in which a start is brought onto the floor of its valley."""
+
+
 class ManifoldError(AnalysisError):
     """There is no slow curve where one was asked for."""
 
@@ -251,8 +255,7 @@ def _beginning(flow: Flow, start: Array, settings: ManifoldSettings) -> tuple[Ar
             f"the start is no slow state: q = |v|^2 / 2 is {q:.2g}, expected {settings.q_max:g} at most; start at a "
             "stable fixed point."
         )
-    matrix = flow.stability_matrix(start)
-    values, vectors = np.linalg.eig(matrix)
+    values = np.linalg.eigvals(flow.stability_matrix(start))
     slowest = int(np.abs(values).argmin())
     if abs(values[slowest]) > settings.rate_max:
         beside = beside_kinks(flow, start, settings)
@@ -269,10 +272,25 @@ def _beginning(flow: Flow, start: Array, settings: ManifoldSettings) -> tuple[Ar
             f"the start is unstable across the slow direction (eigenvalue {others[others.real.argmax()]:.3g} per time "
             "constant); start at a stable fixed point."
         )
-    # a slow spiral has no direction of its own: that in which v changes least
-    direction = np.linalg.svd(matrix)[2][-1] if values[slowest].imag else vectors[:, slowest].real
-    direction = direction * np.sign(direction[np.abs(direction).argmax()])
-    return start, np.asarray(direction / np.linalg.norm(direction))
+    return _down_to_floor(flow, start)
+
+
+def _down_to_floor(flow: Flow, y: Array) -> tuple[Array, Array]:
+    """The state on the floor of the valley that a slow one lies beside, and the valley's direction there.
+
+    The direction is that in which v changes least. An eigenvector of a matrix that is not normal can point elsewhere,
+    up the side of the valley, where no step along the floor begins. It depends on the state, and the state, in the
+    hyperplane across it, on the direction: both are found in turn. A fixed point is on the floor whatever its direction.
+    """
+    size = max(1.0, float(np.linalg.norm(y)))
+    for _ in range(DESCENT):
+        direction = np.linalg.svd(flow.stability_matrix(y))[2][-1]
+        lower = onto_floor(flow, y[None], direction[None])[0][0]
+        moved, y = float(np.linalg.norm(lower - y)), lower
+        if moved <= 1e-9 * size:
+            break
+    direction = np.linalg.svd(flow.stability_matrix(y))[2][-1]
+    return y, direction * np.sign(direction[np.abs(direction).argmax()])
 
 
 def _winding(states: Array) -> int:
