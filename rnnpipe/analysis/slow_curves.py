@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 
 from rnnpipe.errors import SettingsError
 from rnnpipe.fixed_points.flow import Flow
+from rnnpipe.fixed_points.heteroclinic import ring_of_points
 from rnnpipe.fixed_points.line_between import line_between, nudged_end
-from rnnpipe.fixed_points.manifold import SlowManifold, stable_start, trace_manifold
+from rnnpipe.fixed_points.manifold import ManifoldError, SlowManifold, stable_start, trace_manifold
+from rnnpipe.fixed_points.search import search
 from rnnpipe.fixed_points.selection import Selection, selection
+from rnnpipe.fixed_points.settings import SearchSettings
 from rnnpipe.fixed_points.trace import ManifoldSettings
 from rnnpipe.networks.ctrnn import Ctrnn
 from rnnpipe.tasks._regression import RegressionTask
@@ -31,6 +34,8 @@ MEMORY_RELAXATION = 20.0
 """How long a memory network is left alone to come to rest, in time constants."""
 MAX_TRIALS = 100
 """Trials whose memories are followed."""
+SEARCH = SearchSettings(n_starts=256, max_starts=1024)
+"""Search for the fixed points that a ring is made of."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,8 @@ def memory_curves(
     """Lines or rings of slow states under constant inputs of a memory task.
 
     The trace begins where the network rests after states that hold a memory: those before recall and at the ends of
-    trials. (States before the stimulus hold none, and may be at rest elsewhere.)
+    trials. (States before the stimulus hold none, and may be at rest elsewhere.) If it does not close, but the fixed
+    points and the paths from the saddles among them do (`ring_of_points`), the curve is that ring.
 
     Args:
         network: A network of the task, in float64.
@@ -131,6 +137,25 @@ def memory_curves(
     found = {}
     for label in labels:
         flow = Flow.of(network, known[label])
-        start = stable_start(flow, states, MEMORY_RELAXATION * flow.time_unit, settings)
-        found[label] = trace_manifold(flow, start, settings)
+        found[label] = _curve(flow, states, settings, seed)
     return found
+
+
+def _curve(flow: Flow, states: Array, settings: ManifoldSettings, seed: int) -> SlowManifold:
+    """A closed trace; else the ring of fixed points, if there is one; else the trace as it is."""
+    traced: SlowManifold | ManifoldError
+    try:
+        traced = trace_manifold(
+            flow, stable_start(flow, states, MEMORY_RELAXATION * flow.time_unit, settings), settings
+        )
+        if traced.kind == "ring":
+            return traced
+    except ManifoldError as error:
+        traced = error
+    points = search(flow, states, SEARCH, np.random.default_rng([seed, 1]))
+    ring = None if points.continuum_dimensions else ring_of_points(flow, points.state, settings.n_points)
+    if ring is not None:
+        return ring
+    if isinstance(traced, ManifoldError):
+        raise traced
+    return traced

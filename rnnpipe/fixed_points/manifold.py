@@ -280,7 +280,7 @@ def _down_to_floor(flow: Flow, y: Array) -> tuple[Array, Array]:
 
     The direction is that in which v changes least. An eigenvector of a matrix that is not normal can point elsewhere,
     up the side of the valley, where no step along the floor begins. It depends on the state, and the state, in the
-    hyperplane across it, on the direction: both are found in turn. A fixed point is on the floor whatever its direction.
+    hyperplane across it, on the direction: both are found in turn. A fixed point is on the floor of any direction.
     """
     size = max(1.0, float(np.linalg.norm(y)))
     for _ in range(DESCENT):
