@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from rnnpipe.cli._options import _value as flag_value
 from rnnpipe.environments import TrialEnv
 from rnnpipe.errors import SettingsError
 from rnnpipe.evaluation.outcomes import outcomes
@@ -387,6 +388,21 @@ def test_durations_are_drawn_as_they_say() -> None:
     drawn = steps({"mean": 600, "min": 300, "max": 3000})
     assert drawn.min() == 300 and drawn.max() <= 2900
     assert np.mean(drawn < 900) == pytest.approx((1 - np.exp(-1)) / (1 - np.exp(-4.5)), abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("300", 300.0),
+        ("300,500", [300.0, 500.0]),
+        ("[300, 500]", [300.0, 500.0]),
+        ("{mean: 600, min: 300, max: 3000}", {"mean": 600.0, "min": 300.0, "max": 3000.0}),
+    ],
+)
+def test_durations_as_flags(text: str, value: Any) -> None:
+    field = trial_task_class("delay_response").model_fields["delay"]
+    assert flag_value("--task.delay", field, text) == value
+    assert make("delay_response", delay=value).durations()["delay"] == value
 
 
 def test_given_durations_are_checked() -> None:
