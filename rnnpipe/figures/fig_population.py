@@ -233,6 +233,8 @@ def draw(table: pd.DataFrame) -> Figure:
         axes.set_title(of(table, "D", title)["label"].iloc[0], pad=2, fontsize=6)
         axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.yaxis.set_major_locator(MaxNLocator(3))
+        axes.ticklabel_format(axis="y", scilimits=(-2, 4), useMathText=True)  # wide labels would reach the neighbour
+        axes.yaxis.get_offset_text().set_fontsize(5)
         last = i + columns >= len(titles)
         axes.set(xlabel=curve["x_label"].iloc[0] if last else "", ylabel=RATE if column == 0 else "",
                  xlim=(curve["x"].min(), curve["x"].max()))  # fmt: skip

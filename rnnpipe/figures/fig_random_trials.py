@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ from rnnpipe.tasks._base import Task
 NEEDS = {"activity": "evaluation of a supervised network with recorded activity"}
 COLUMNS, ROW = 3, 27.0
 """Trials beside each other, and height of a row, mm."""
+TITLE = 50
+"""Characters of a line of a title: two lines fit between rows."""
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", INK)
 """Of the outputs, in turn: distinct for colour-blind readers."""
 OUTPUT, TARGET = "output: ", "target: "
@@ -116,6 +119,6 @@ def _draw_trial(axes: Axes, rows: pd.DataFrame, names: list[str]) -> None:
     shown = rows[rows["series"].str.startswith(OUTPUT)]["x"]
     axes.set_xlim(shown.min(), shown.max())
     words = rows[rows["series"] == "condition"]["label"].iloc[0]
-    axes.set_title(words, fontsize=5.2, pad=1.5, color=GREY, loc="left")
+    axes.set_title(textwrap.fill(words, TITLE), fontsize=5.2, pad=1.5, color=GREY, loc="left")
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
