@@ -120,7 +120,7 @@ def draw(table: pd.DataFrame) -> Figure:
     panel_letter(figure, "C", 112, 54)
     _draw_along(place(figure, 126, 21, 45, 29), of(table, "C"), [f"gain {feature}" for feature in FEATURES])
     words = "\n".join(of(table, "C", "gating")["label"])
-    figure.text(113 / 174, 3.5 / 108, words, fontsize=5.8, color=GREY, va="bottom")
+    figure.text(104 / 174, 3.5 / 108, words, fontsize=5.8, color=GREY, va="bottom")
     handles = [
         Line2D([], [], color=color_of("stable", n), lw=2, label=f"{c} context: line") for c, n in NUMBERS.items()
     ]
