@@ -22,10 +22,11 @@ CueScheme = Literal["fixation", "stimulus", "decision"]
 class PeriodTask(JudgedTask):
     """A task whose trials are `periods` one after the other, and end with the last of them, in which choices count.
 
-    Each period is a setting of that name, its `Duration`; drawn durations are floored to a multiple of `dt`. Trials of
-    one batch may differ in length: after its last step a trial has inputs of 0 and is never reached. Input 0 is the
-    fixation cue, 1 while it is on (`fixation_until`), without noise. Signals have Gaussian noise of SD
-    sigma / sqrt(dt) per step (dt in ms), so that a mean over T ms has an SD of sigma / sqrt(T) whatever `dt` is.
+    Each period is a setting of that name, its `Duration`, or is `derived` from what else is drawn; drawn durations are
+    floored to a multiple of `dt`. Trials of one batch may differ in length: after its last step a trial has inputs of 0
+    and is never reached. Input 0 is the fixation cue, 1 while it is on (`fixation_until`), without noise. Signals have
+    Gaussian noise of SD sigma / sqrt(dt) per step (dt in ms), so that a mean over T ms has an SD of sigma / sqrt(T)
+    whatever `dt` is.
 
     Acting in one of the periods `waiting` costs `reward_abort` and ends the trial only if `abort_ends`; acting in other
     periods before the decision is ignored (`early`: ends the trial with `reward_wrong`). In the last period a choice
@@ -68,6 +69,10 @@ class PeriodTask(JudgedTask):
         """Drawn variables besides the durations, in drawing order."""
         raise NotImplementedError
 
+    def derived(self, conditions: Conditions) -> dict[str, NDArray[np.floating[Any]]]:
+        """Duration of each period that is no setting but follows from the conditions, ms, (n_trials,)."""
+        return {}
+
     def show(self, inputs: NDArray[np.float32], conditions: Conditions, during: During, rng: Rng) -> None:
         """Write the signals into the inputs, (n_steps, n_trials, n_inputs), where the fixation cue is already."""
         raise NotImplementedError
@@ -86,12 +91,13 @@ class PeriodTask(JudgedTask):
         return self.sigma / math.sqrt(self.dt)
 
     def durations(self) -> dict[str, Duration]:
-        """Duration of each period, in their order."""
+        """Duration of each period, in their order; of one that is no setting, all that `derived` can make it."""
         return {period: getattr(self, period) for period in self.periods}
 
     def variables(self) -> dict[str, Draw]:
         # the name of the decision's own duration would be that of an outcome
-        own = {period: drawn(d, self.dt) for period, d in self.durations().items() if period != "decision"}
+        drawn_here = set(type(self).model_fields) - {"decision"}
+        own = {period: drawn(d, self.dt) for period, d in self.durations().items() if period in drawn_here}
         return own | self.categories()
 
     def bounds(self, conditions: Conditions) -> Bounds:
@@ -100,6 +106,7 @@ class PeriodTask(JudgedTask):
         Raises:
             SettingsError: A given duration is shorter than a step, or the trials are longer than `longest`.
         """
+        conditions = {**conditions, **self.derived(conditions)}
         edges: dict[str, tuple[Any, Any]] = {}
         end: NDArray[np.float64] = np.zeros(1)
         for period, duration in self.durations().items():
