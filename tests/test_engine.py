@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from alike import ALIKE
 
 from rnnpipe.networks import kernels
 from rnnpipe.networks.draws import Fresh, Given
@@ -94,7 +95,7 @@ def with_reference(task: str, kind: str, policy_kind: str, credit: str):
 
 
 CASES = [
-    *((t, "gated", "gated", "immediate") for t in choice_task_names()),
+    *((t, "gated", "gated", "immediate") for t in choice_task_names() if t not in ALIKE),
     *(("rdm_fixed", *kinds, "return") for kinds in (("gated", "gated"), ("linear", "simple"))),
     *(("rdm_fixed", *kinds, "immediate") for kinds in (("linear", "gated"), ("simple", "gated"), ("simple", "simple"))),
 ]

@@ -1,0 +1,19 @@
+"""Go: respond to where the stimulus was."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rnnpipe.tasks._yang_reach import YangReachOnCue
+
+
+class YangGo(YangReachOnCue):
+    """Respond in the direction of the stimulus when the fixation cue goes off.
+
+    Periods: fixation 500 ms; stimulus 500 ms; delay, none; decision 500 ms.
+
+    Reference: Go of Yang et al. (2019); see `YangReachOnCue`.
+    """
+
+    name: ClassVar[str] = "yang_go"
+    environment: ClassVar[str] = "Yang-Go"
