@@ -1,0 +1,212 @@
+"""Tasks as vectorised environments of Stable-Baselines3, whose learners take nothing else that is batched.
+
+    from rnnpipe.environments.sb3 import make_sb3_env
+    env = make_sb3_env("perceptual_decision_making", n_envs=16, mode="trial", seed=1, fixation=300.0)
+
+It needs the extra: `pip install 'rnnpipe[sb3]'`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from rnnpipe.environments.vector import TrialVectorEnv
+from rnnpipe.errors import ArtefactError
+from rnnpipe.tasks._base import Task
+
+try:
+    from stable_baselines3.common.vec_env import VecEnv
+except ModuleNotFoundError as error:
+    if error.name != "stable_baselines3":
+        raise
+    raise ArtefactError(
+        "the package 'stable-baselines3' is not installed; install it with `pip install 'rnnpipe[sb3]'`."
+    ) from None
+
+if TYPE_CHECKING:
+    from gymnasium import Wrapper
+
+Info = dict[str, Any]
+Indices = int | Iterable[int] | None
+
+
+class TrialVecEnv(VecEnv):
+    """A trial-structured task, `n_envs` environments at once, as Stable-Baselines3 wants them.
+
+    What each one does, its modes and its seeds are those of `TrialVectorEnv`: an environment whose episode ends begins
+    the next one at the same step, and row i, seeded with s, is the `TrialEnv` seeded with s + i.
+
+    Infos, one dictionary for each environment and step: `new_trial`, whether the action just scored ended a trial;
+    `ground_truth`, the action to take on the observation that is returned; `period`, index into `period_names`. Where
+    a trial ended also `performance`, `trial` (its conditions), `reaction_time` (ms) if there was one, and `episode`,
+    the statistics of this one trial (`r` summed reward, `l` steps, `t` seconds since the environment was made): in
+    every mode, so that the learners log a reward per trial even where episodes never end. Where an episode ended also
+    `terminal_observation` and `TimeLimit.truncated`, which is True at the end of a session: its value continues.
+
+    The rows are one object. An attribute is therefore the same for all of them, and can be set for all only.
+    """
+
+    def __init__(self, env: TrialVectorEnv) -> None:
+        """Wrap a vector environment with same-step autoreset.
+
+        Raises:
+            ValueError: It begins its next episodes at another time.
+        """
+        if env.autoreset_mode is not AutoresetMode.SAME_STEP:
+            raise ValueError(f"the environment must have autoreset_mode 'SameStep', not {env.autoreset_mode.value!r}.")
+        self.env = env  # the base class asks for its attributes
+        self.face, self.task = env.face, env.task
+        self.input_names, self.action_names, self.period_names = env.input_names, env.action_names, env.period_names
+        self.ground_truth: NDArray[np.int64] = np.zeros(env.num_envs, np.int64)
+        """Action to take on the last observation, (n_envs,)."""
+        self._actions: NDArray[np.int64] = np.zeros(env.num_envs, np.int64)
+        self._began = time.monotonic()
+        self._earned = np.zeros(env.num_envs)
+        self._length = np.zeros(env.num_envs, np.int64)
+        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+
+    def reset(self) -> NDArray[np.float32]:
+        """Begin new episodes, with the seeds that `seed` was given, if any; these are used once."""
+        observation, info = self.env.reset(seed=self._seeds if self._seeds[0] is not None else None)
+        self._reset_seeds()
+        self._reset_options()
+        self._earned[:], self._length[:] = 0.0, 0
+        self.ground_truth = info["ground_truth"]
+        self.reset_infos = self._plain(info)
+        return observation
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        """Note the actions of the next step, one of each environment."""
+        self._actions = np.asarray(actions)
+
+    def step_wait(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], list[Info]]:
+        """Score the actions and advance by one step of `dt`.
+
+        Returns:
+            Observations (n_envs, n_inputs), rewards of float32, whether the episode ended, and the infos.
+        """
+        observation, reward, terminated, truncated, info = self.env.step(self._actions)
+        done = terminated | truncated
+        self._earned += reward
+        self._length += 1
+        self.ground_truth = info["ground_truth"]
+        infos = self._plain(info)
+        ends = info.get("final_info", info)
+        for row in np.flatnonzero(info["new_trial"] | done).tolist():
+            at = ends if done[row] else info
+            if at["new_trial"][row]:  # else the episode was cut in the middle of a trial
+                infos[row] |= self._outcome(at, row)
+            if done[row]:
+                infos[row]["terminal_observation"] = info["final_obs"][row].copy()
+                infos[row]["TimeLimit.truncated"] = bool(truncated[row] and not terminated[row])
+            self._earned[row], self._length[row] = 0.0, 0
+        return observation, reward.astype(np.float32), done, infos
+
+    def _plain(self, info: Info) -> list[Info]:
+        return [
+            {"new_trial": new, "ground_truth": answer, "period": period}
+            for new, answer, period in zip(
+                info["new_trial"].tolist(), info["ground_truth"].tolist(), info["period"].tolist(), strict=True
+            )
+        ]
+
+    def _outcome(self, info: Info, row: int) -> Info:
+        """What became of the trial of a row that has just ended."""
+        outcome: Info = {
+            "new_trial": True,
+            "performance": float(info["performance"][row]),
+            "trial": {
+                name: values[row] if values.dtype == object else values[row].item()
+                for name, values in info["trial"].items()
+                if not name.startswith("_")
+            },
+            "episode": {
+                "r": float(self._earned[row]),
+                "l": int(self._length[row]),
+                "t": round(time.monotonic() - self._began, 6),
+            },
+        }
+        if "reaction_time" in info and info["_reaction_time"][row]:
+            outcome["reaction_time"] = float(info["reaction_time"][row])
+        return outcome
+
+    def close(self) -> None:
+        """Close the environments."""
+        self.env.close()
+
+    def get_attr(self, attr_name: str, indices: Indices = None) -> list[Any]:
+        """An attribute, once for each of the environments asked for.
+
+        Raises:
+            AttributeError: There is no such attribute.
+        """
+        return [getattr(self.env, attr_name)] * self._n_of(indices)
+
+    def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
+        """Set an attribute of all environments.
+
+        Raises:
+            ValueError: Of some of them only, which they cannot have, being one object.
+        """
+        self._all(indices, f"attribute {attr_name!r} can be set")
+        setattr(self.env, attr_name, value)
+
+    def env_method(self, method_name: str, *args: Any, indices: Indices = None, **kwargs: Any) -> list[Any]:
+        """Call a method of the environments, which are one object, once, and return its result for each of them.
+
+        Raises:
+            ValueError: Of some of them only, or `step` or `reset`, which this class itself keeps account of.
+        """
+        if method_name in ("step", "reset"):
+            raise ValueError(f"call {method_name} on the vectorised environment itself.")
+        self._all(indices, f"method {method_name!r} can be called")
+        return [getattr(self.env, method_name)(*args, **kwargs)] * self.num_envs
+
+    def env_is_wrapped(self, wrapper_class: type[Wrapper[Any, Any, Any, Any]], indices: Indices = None) -> list[bool]:
+        """Whether the environments are wrapped: they never are."""
+        return [False] * self._n_of(indices)
+
+    def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
+        """Nothing: there is nothing to render."""
+        return [None] * self.num_envs
+
+    def _n_of(self, indices: Indices) -> int:
+        return len(list(self._get_indices(indices)))
+
+    def _all(self, indices: Indices, what: str) -> None:
+        if sorted(self._get_indices(indices)) != list(range(self.num_envs)):
+            raise ValueError(f"{what} for all environments only, which are one object.")
+
+
+def make_sb3_env(
+    task: str | Task, n_envs: int = 1, mode: str = "trial", seed: int | None = None, **settings: Any
+) -> TrialVecEnv:
+    """Environments of a task for the learners of Stable-Baselines3.
+
+    A learner that is itself given a seed passes it on and replaces the one given here.
+
+    Args:
+        task: Name of the task, or a task with all its settings.
+        n_envs: Number of environments.
+        mode: An episode is a trial ("trial"), `session_trials` of them ("session"), or never ends ("endless").
+        seed: s seeds environment i with s + i at the first reset; None for seeds that nobody knows.
+        **settings: Settings of the task, e.g. dt=20.0 (ms), and session_trials.
+
+    Raises:
+        SettingsError: Unknown task, mode or setting, or an impossible value.
+    """
+    if isinstance(task, Task):
+        settings = task.changed() | settings
+        task = task.name
+    env = TrialVecEnv(
+        TrialVectorEnv(task, num_envs=n_envs, mode=mode, autoreset_mode=AutoresetMode.SAME_STEP, **settings)
+    )
+    if seed is not None:
+        env.seed(seed)
+    return env
