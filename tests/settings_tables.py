@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "config" / "README.md"
@@ -24,8 +25,15 @@ def tables() -> str:
     from rnnpipe.training.regression_settings import RegressionSettings
     from rnnpipe.training.settings import PolicyGradientSettings
 
-    groups = {f"Task `{name}`": task_class(name) for name in task_names() + environment_task_names()}
-    groups |= {"`network`": GatedSettings, "`value_network`": ValueSettings, "`learning`": PolicyGradientSettings}
+    tasks: dict[str, list[str]] = {}  # those that have the same settings share a table
+    for name in task_names() + environment_task_names():
+        tasks.setdefault(_table(task_class(name)), []).append(f"`{name}`")
+    lines = [f"\n### Task{'s' * (len(titles) > 1)} {', '.join(titles)}\n{table}" for table, titles in tasks.items()]
+    groups: dict[str, Any] = {
+        "`network`": GatedSettings,
+        "`value_network`": ValueSettings,
+        "`learning`": PolicyGradientSettings,
+    }
     groups |= {"`network` with `kind: rate`": RateSettings, "`learning` with `rule: bptt`": BpttSettings}
     groups |= {
         "`network` with `kind: ctrnn`": CtrnnSettings,
@@ -33,15 +41,18 @@ def tables() -> str:
     }
     groups |= {"`fixed_points`": FixedPointSettings, "`search` of an experiment": FixedPointSearch}
     groups |= {"`lif`": LifSettings, "`search` of a mapping": SearchSettings}
-    lines = []
-    for title, model in groups.items():
-        lines += [f"\n### {title}\n", "| key | default | unit | meaning |", "|---|---|---|---|"]
-        for key, field in model.model_fields.items():
-            unit = (field.json_schema_extra or {}).get("unit") or ""
-            meaning = str(field.description).replace("|", "\\|")
-            default = "required" if field.is_required() else f"`{json.dumps(field.default)}`"
-            lines.append(f"| `{key}` | {default} | {unit} | {meaning} |")
+    lines += [f"\n### {title}\n{_table(model)}" for title, model in groups.items()]
     return "\n".join(lines) + "\n"
+
+
+def _table(model: Any) -> str:
+    lines = ["\n| key | default | unit | meaning |", "|---|---|---|---|"]
+    for key, field in model.model_fields.items():
+        unit = (field.json_schema_extra or {}).get("unit") or ""
+        meaning = str(field.description).replace("|", "\\|")
+        default = "required" if field.is_required() else f"`{json.dumps(field.default)}`"
+        lines.append(f"| `{key}` | {default} | {unit} | {meaning} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

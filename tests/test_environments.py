@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from alike import ALIKE
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
@@ -23,8 +24,8 @@ from rnnpipe.tasks._base import TimeoutTask
 from rnnpipe.tasks._periods import PeriodTask
 from rnnpipe.trials import TIMEOUT
 
-all_ids = pytest.mark.parametrize("id", sorted(IDS))
-all_tasks = pytest.mark.parametrize("task", choice_task_names())
+all_ids = pytest.mark.parametrize("id", sorted(id for id, name in IDS.items() if name not in ALIKE))
+all_tasks = pytest.mark.parametrize("task", [name for name in choice_task_names() if name not in ALIKE])
 hasty_tasks = pytest.mark.parametrize(
     "task", [name for name in choice_task_names() if issubclass(trial_task_class(name), TimeoutTask)]
 )
