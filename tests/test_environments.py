@@ -30,7 +30,7 @@ hasty_tasks = pytest.mark.parametrize(
     "task", [name for name in choice_task_names() if issubclass(trial_task_class(name), TimeoutTask)]
 )
 """Those in which any haste ends the trial; `test_tasks_library` is about the others."""
-SHORT: dict[str, dict[str, float]] = {
+SHORT: dict[str, dict[str, Any]] = {
     "rdm_fixed": {"fixation": 100.0, "stimulus_max": 200.0},
     "rdm_rt": {"fixation": 100.0, "stimulus": 200.0},
     "mante": {"fixation": 100.0, "stimulus": 100.0, "delay_min": 100.0, "delay_max": 300.0},
@@ -55,13 +55,19 @@ SHORT: dict[str, dict[str, float]] = {
     "delay_dm": {"dt": 5.0},
     "block_dm": {"dt": 5.0},
     "detection": {"stimulus": 300.0},
+    "pulse_decision_making": {"n_bins": 2, "pulse": 50.0, "gap": 50.0},
+    "interval_discrimination": {"intervals": [50.0, 100.0]},
+    "ready_set_go": {"ready_flash": 50.0, "set_flash": 50.0, "measure": [100.0, 200.0]},
+    "motor_timing": {"intervals": [100.0, 200.0]},
+    "one_two_three_go": {"flash_duration": 50.0, "intervals": [100.0, 200.0]},
 }  # fmt: skip
 """Settings under which trials are short."""
 
 
 def short(task: str, **more: Any) -> dict[str, Any]:
     of = trial_task_class(task)
-    periods = dict.fromkeys(of.periods, 100.0) if issubclass(of, PeriodTask) else {}
+    # of its periods those that are settings
+    periods = dict.fromkeys(set(of.periods) & set(of.model_fields), 100.0) if issubclass(of, PeriodTask) else {}
     return {"dt": 50.0, **periods, **SHORT.get(task, {}), **more}
 
 

@@ -1,6 +1,6 @@
 """Rules that every task of consecutive periods keeps: rewards, lengths, time steps, and inputs that tell the answer.
 
-Each task is tested by being in the folder; what a new one needs here is an entry in `OBSERVERS`.
+Each task is tested by being in the folder; what a new one needs here is an entry in `OBSERVERS`, or in `WHEN`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from alike import ALIKE
+from library_observers import CUES, LIBRARY_OBSERVERS, WHEN
 from numpy.typing import NDArray
 from scipy.stats import norm
 from yang_observers import YANG_OBSERVERS
@@ -168,11 +169,12 @@ OBSERVERS = {
     "delay_paired_association": Observer(paired, certain, 1.0),
     "anti_reach": Observer(opposite, certain, 1.0),
     "detection": Observer(above, above_accuracy, 0.971),
+    **{name: Observer(*observer) for name, observer in LIBRARY_OBSERVERS.items()},
     **{name: Observer(*observer) for name, observer in YANG_OBSERVERS.items()},
 }
 
 
-@pytest.mark.parametrize("name", sorted(OBSERVERS))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - set(WHEN)))
 def test_inputs_tell_the_answer_as_well_as_the_noise_lets(name: str) -> None:
     """The answer is in the inputs, and in nothing but the signals: no more and no less than in closed form."""
     task, observer = make(name), OBSERVERS[name]
@@ -186,6 +188,24 @@ def test_inputs_tell_the_answer_as_well_as_the_noise_lets(name: str) -> None:
     assert found > chance + 0.3
 
 
+@pytest.mark.parametrize("name", sorted(WHEN))
+def test_inputs_tell_when_to_act(name: str) -> None:
+    """Who reads the time off the inputs is right; who acts at the time that is best for all trials is often wrong."""
+    task = make(name)
+    trials = task.sample(np.random.default_rng(1), 500)
+    i, t = np.arange(500), np.arange(trials.n_steps)[:, None]
+
+    def correct(step: Ints) -> NDArray[np.bool_]:
+        right: NDArray[np.bool_] = played(trials, (t == step).astype(int))["correct"] == 1
+        return right
+
+    decide, since = WHEN[name]
+    step = decide(task, trials)
+    assert (trials.phase[step, i] != FREE).all() and correct(step).all()
+    onset = trials.periods[since][:, 0]
+    assert max(correct(onset + wait).mean() for wait in range(trials.n_steps - onset.max())) < 0.8
+
+
 @library
 def test_noise_is_on_the_signals_alone_and_means_the_same_at_any_step(name: str) -> None:
     task = make(name, sigma=1.0)
@@ -194,7 +214,9 @@ def test_noise_is_on_the_signals_alone_and_means_the_same_at_any_step(name: str)
     noise = noisy.inputs - quiet.inputs
     shown = np.any([noisy.during(period) for period in task.stimuli], axis=0)
     assert (noise[~shown] == 0).all() and (noise[..., 0] == 0).all()
-    samples = noise[shown][:, 1:]
+    signals = noise.shape[2] - CUES.get(name, 0)
+    assert (noise[..., signals:] == 0).all()
+    samples = noise[shown][:, 1:signals]
     assert samples.std() == pytest.approx(1 / np.sqrt(task.dt), rel=4 / np.sqrt(2 * samples.size))
     assert abs(samples.mean()) < 4 / np.sqrt(task.dt * samples.size)
 
@@ -270,9 +292,9 @@ def test_haste_costs_and_ends_the_trial_only_if_asked_to(name: str, abort_ends: 
         actions = trials.ground_truth.astype(int)
         actions[onset, np.arange(100)] = 1
         table = played(trials, actions)
-        costs = period in task.waiting
-        ends = costs and abort_ends
-        expected = -0.25 * costs + task.reward_correct * (not ends)
+        costs, false_alarm = period in task.waiting, period in task.early
+        ends = costs and abort_ends or false_alarm
+        expected = -0.25 * costs + task.reward_wrong * false_alarm + task.reward_correct * (not ends)
         np.testing.assert_allclose(table["reward"], expected, rtol=1e-6)
         assert (table["decision"] != ends).all()
 
@@ -326,7 +348,8 @@ def test_trials_end_with_their_last_period(name: str) -> None:
 @library
 def test_no_period_vanishes_at_any_step(name: str) -> None:
     """Every period has its duration, floored to a step; a step that some duration is shorter than is refused."""
-    for dt in (10.0, 20.0, 50.0, 100.0):
+    shortest = min(make(name).shortest_periods().values())
+    for dt in [10.0, *(dt for dt in (20.0, 50.0, 100.0) if dt <= shortest)]:
         task = make(name, dt=dt)
         trials = task.sample(np.random.default_rng(12), 20)
         assert trials.n_steps == lengths(task.sample(np.random.default_rng(0), 2000)).max() or any(
@@ -339,7 +362,6 @@ def test_no_period_vanishes_at_any_step(name: str) -> None:
             assert (steps > 0).all() or (0 in ends(duration) and period in task.optional)
             if period in trials.conditions:
                 np.testing.assert_allclose(steps * dt, trials.conditions[period])
-    shortest = min(ms for duration in make(name).durations().values() for ms in ends(duration) if ms > 0)
     with pytest.raises(SettingsError, match=f"^{name}: .* shorter than one step .dt = {shortest + 1:g} ms"):
         make(name, dt=shortest + 1)
 
