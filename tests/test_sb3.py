@@ -14,6 +14,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from rnnpipe.environments import TrialEnv, TrialVectorEnv
 from rnnpipe.errors import AnalysisError, ArtefactError, SettingsError
 from rnnpipe.settings import parse
 from rnnpipe.tasks import choice_task_names, trial_task_class
@@ -141,8 +142,6 @@ class TestEnvironment:
         """Observations, rewards, ends and infos, seeds and autoreset: all of DummyVecEnv's contract."""
         from stable_baselines3.common.vec_env import DummyVecEnv
 
-        from rnnpipe.environments import TrialEnv
-
         env = sb3.make_sb3_env(task, 4, mode, seed=5, session_trials=3)
         dummy = DummyVecEnv([lambda: TrialEnv(task, mode=mode, session_trials=3)] * 4)
         dummy.seed(5)
@@ -249,9 +248,15 @@ class TestEnvironment:
         env = sb3.make_sb3_env(task, 2, dt=50.0)
         assert env.task == task.model_copy(update={"dt": 50.0}) and env.num_envs == 2
 
-    def test_another_autoreset_is_refused(self, sb3: Any) -> None:
-        from rnnpipe.environments import TrialVectorEnv
+    def test_episodes_may_be_cut_in_a_trial(self, sb3: Any) -> None:
+        env = sb3.TrialVecEnv(TrialVectorEnv(PDM, num_envs=2, autoreset_mode="SameStep", max_episode_steps=5))
+        env.reset()
+        for step in range(1, 11):
+            _, _, done, infos = env.step(np.zeros(2, int))
+            assert done.all() == done.any() == (step in (5, 10))
+        assert infos[0]["TimeLimit.truncated"] and not infos[0]["new_trial"] and "episode" not in infos[0]
 
+    def test_another_autoreset_is_refused(self, sb3: Any) -> None:
         with pytest.raises(ValueError, match="autoreset_mode 'SameStep', not 'NextStep'"):
             sb3.TrialVecEnv(TrialVectorEnv(PDM, num_envs=2))
 
@@ -317,6 +322,9 @@ class TestEvaluation:
         other = DummyVecEnv([lambda: gymnasium.make("CartPole-v1")])
         with pytest.raises(SettingsError, match="DummyVecEnv is no environment of one of our tasks"):
             sb3.evaluate_agent(Oracle(env), other, 5, seed=1)
+        cut = sb3.TrialVecEnv(TrialVectorEnv(PDM, autoreset_mode="SameStep", max_episode_steps=5))
+        with pytest.raises(SettingsError, match="max_episode_steps, which cuts trials short"):
+            sb3.evaluate_agent(Oracle(cut), cut, 5, seed=1)
         with pytest.raises(SettingsError, match="n_trials = 0"):
             sb3.evaluate_agent(Oracle(env), env, 0, seed=1)
         with pytest.raises(SettingsError, match="reset_state = 'always'"):
@@ -451,3 +459,29 @@ class TestLearning:
             sb3.load_agent(changed(settings=whole["settings"].replace('"a2c"', '"a3c"')))
         with pytest.raises(ArtefactError, match="damaged or incomplete"):
             sb3.load_agent(changed(curve={}))
+
+
+def test_the_page_runs_as_it_stands(sb3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the number of steps and trials. Each block goes on from those before."""
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[1] / "docs" / "agents.md").read_text()
+    names: dict[str, Any] = {}
+    lengths = []
+    for part in page.split("```python\n")[1:]:
+        code = part.split("```")[0]
+        for long, short in (("60_000", "2_000"), ("2_000_000", "500"), ("n_trials=1000", "n_trials=40")):
+            code = code.replace(long, short)
+        exec(code, names)
+        lengths.append(len(names.pop("table")))
+    assert lengths == [40, 40, 40]
+    assert names["activity"]["policy_rates"].shape[1:] == (40, 64) and names["alive"].any()
+
+
+def test_the_page_names_every_default(sb3: Any) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "agents.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| `")]
+    table = {row[0].strip("`"): row[1:] for row in rows if row[0].strip("`") in DEFAULTS["ppo"]}
+    assert set(table) == set(DEFAULTS["ppo"])
+    for name, cells in table.items():
+        expected = ["all" if v is None else str(v) for v in (DEFAULTS[a][name] for a in DEFAULTS)]
+        assert cells == expected, name

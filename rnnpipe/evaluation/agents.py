@@ -143,6 +143,8 @@ def _environment(on: str | Task | VecEnv, n_trials: int, n_envs: int, reset_stat
             f"evaluation of an agent: {type(on).__name__} is no environment of one of our tasks; make it with"
             " rnnpipe.environments.sb3.make_sb3_env."
         )
+    if on.unwrapped.env.max_episode_steps is not None:
+        raise SettingsError("evaluation of an agent: the environment has max_episode_steps, which cuts trials short.")
     return on
 
 
@@ -252,7 +254,7 @@ def _play(agent: _Predicting | _Recording, env: VecEnv, n_trials: int, seed: int
             part = slice(start, start + trials.n_trials)
             start = part.stop
             done_in = actions[row][:, part]
-            rewards = np.stack([trials.reward(t, np.maximum(a, 0)) * (a >= 0) for t, a in enumerate(done_in)])
+            rewards = np.stack([trials.reward(step, np.maximum(a, 0)) * (a >= 0) for step, a in enumerate(done_in)])
             played.append(_Played(task, trials, done_in, rewards, {k: x[:, part] for k, x in recorded[row].items()}))
     return played
 
