@@ -26,6 +26,9 @@ SHORT, KINK, SLOW = 1e-2, 45.0, 0.2
 """Steps shorter than `SHORT` of the longest may turn by `KINK` degrees, as kinks of units do not become smaller; the
 rate along the valley must then be `SLOW` of the largest at most, which it is not beside the valley."""
 
+ORIGIN = 1e-6
+"""A start nearer to 0 is at 0."""
+
 PATIENCE = 200
 """A trace ends if its last steps, as many as this, are not as long together as one may be."""
 
@@ -41,7 +44,7 @@ class ManifoldSettings(Settings):
         0.5, "largest |dv/ds| along it, and of the slow eigenvalue at its start, per time constant", gt=0
     )
     longest_step: float = setting(
-        0.05, "longest step of the trace, relative to the norm of the start (to 1, if that is 0)", gt=0, le=1
+        0.05, "longest step of the trace, relative to the norm of the start (to 1, if that is about 0)", gt=0, le=1
     )
     turn: float = setting(15.0, "largest turn in a step", "degrees", gt=0, lt=60)
     max_steps: int = setting(2000, "steps of the trace in a direction, at most", gt=0)
@@ -63,7 +66,7 @@ class Trace:
 
 def follow(flow: Flow, start: Array, tangent: Array, settings: ManifoldSettings) -> Trace:
     """Follow the valley from a slow state in the direction of `tangent`, (n_units,) each."""
-    size = float(np.linalg.norm(start)) or 1.0
+    size = _size(start)
     longest, shortest = settings.longest_step * size, SHORTEST * size
     walk = _Walk(flow, settings, longest)
     states, tangents = [start], [tangent]
@@ -113,13 +116,19 @@ def follow(flow: Flow, start: Array, tangent: Array, settings: ManifoldSettings)
     return Trace(np.array(states), np.array(tangents), end, gap)
 
 
+def _size(start: Array) -> float:
+    """The scale of a trace; a network that comes to rest at 0 gets there to round-off only."""
+    norm = float(np.linalg.norm(start))
+    return norm if norm > ORIGIN else 1.0
+
+
 def beside_kinks(flow: Flow, start: Array, settings: ManifoldSettings) -> tuple[Array, Array] | None:
     """A slow state near a fixed point that lies in a small cell between kinks, and the direction of the valley there.
 
     In the cell itself the network may be fast in all directions although it is slow on both sides of it. None if there
     is no valley beside it.
     """
-    size = float(np.linalg.norm(start)) or 1.0
+    size = _size(start)
     walk = _Walk(flow, settings, settings.longest_step * size)
     if not flow.phi.kinks:
         return None
