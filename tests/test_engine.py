@@ -90,6 +90,7 @@ def with_reference(task: str, kind: str, policy_kind: str, credit: str):
     dt = 40.0 if trial_task_class(task).model_fields["dt"].default > 1 else 10.0  # periods of 10 ms and more
     # haste ends no trial of consecutive periods, so that these differ in length by themselves
     own = {"fixation": {"min": 200.0, "max": 1000.0}} if issubclass(trial_task_class(task), PeriodTask) else {}
+    own |= {"pulse": 40.0, "gap": 80.0} if task == "pulse_decision_making" else {}  # whose pulses are shorter
     case = a_case(task, 4, kind, policy_kind=policy_kind, dt=dt, **own)
     return case, reference.gradients(case[1], case[2], case[0], *case[3:], ALPHA, credit)  # type: ignore[arg-type]
 

@@ -20,8 +20,9 @@ class TimingTask(PeriodTask):
     To go is correct from `tolerance` * due + `slack` before that time until as long after it: this is the decision
     period, with which the trial ends. To go earlier, but after the last flash, is a false alarm, which ends the trial
     with `reward_wrong`; not to go is a miss, which earns `reward_timeout`. The reward does not depend on the error, as
-    it does in NeuroGym, which grades it within the same limits. Reaction times are from the onset of the last flash:
-    they are the intervals that were produced.
+    it does in NeuroGym, which grades it within the same limits. A decision is always a correct one: the fraction of
+    trials with a decision is what measures performance. Reaction times are from the onset of the last flash: they are
+    the intervals that were produced.
 
     A subclass gives `flashes`, the periods that begin with a flash, of which the last is "production", and the setting
     that is its duration; `due`; and the `intervals_due` that its settings allow. Intervals are from flash onset to
