@@ -57,7 +57,8 @@ def test_the_shown_context_says_which_modality_counts() -> None:
     assert answers(trials) == [2, 2]
     for context, channel in ((0, -2), (1, -1)):
         np.testing.assert_array_equal(trials.inputs[:, context, channel], 1, "shown for the whole trial")
-    assert set(drawn(task, 100).conditions["context"]) == {1, 2}
+    noisy = drawn(make("context_decision_making", explicit_context=True), 100)
+    assert set(noisy.conditions["context"]) == {1, 2} and set(np.unique(noisy.inputs[..., -2:])) == {0, 1}
 
 
 def test_the_context_that_is_not_shown_is_a_setting() -> None:
