@@ -35,7 +35,7 @@ from rnnpipe.config_entries import (
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import canonical, parse, suggest
 from rnnpipe.tasks import task_class
-from rnnpipe.tasks._environment import AnyTask
+from rnnpipe.tasks._environment import AnyTask, EnvironmentTask
 from rnnpipe.training.rules import modules_of, selectors
 from rnnpipe.yaml_file import read_yaml
 
@@ -129,7 +129,9 @@ class Study:
     def modules(self, experiment: str) -> tuple[str, ...]:
         """Modules that a training runs and that are imported by name, below `rnnpipe`."""
         entry = self.experiment(experiment)
-        return (f"tasks.{self.tasks[entry.task].name}", *modules_of(entry.given))
+        task = self.tasks[entry.task]
+        more = task.modules if isinstance(task, EnvironmentTask) else ()
+        return (f"tasks.{task.name}", *more, *modules_of(entry.given))
 
     def figure_settings(self, figure: str) -> str:
         """Settings of stage `figures`."""

@@ -25,6 +25,9 @@ from rnnpipe.trials import Trials
 if TYPE_CHECKING:
     import gymnasium
 
+NEUROGYM = "neurogym:"
+"""Ids of NeuroGym begin with it; they are made by an adapter, because its own `reset` ignores the seed."""
+
 GOES_ON, ENDED = 0, 1
 """Phases of an episode's step: more steps follow; none does."""
 
@@ -55,6 +58,12 @@ class Spaces:
     n_actions: int
     first_action: int
     """What the environment calls its first action."""
+    input_names: tuple[str, ...]
+    """Names of the numbers of an observation, `obs_i` where the environment names none."""
+    action_names: tuple[str, ...]
+    """Names of the actions, `action_i` where the environment names none."""
+    dt: float | None
+    """Step of the environment, ms, of one that has a step in time."""
 
 
 class EnvironmentTask(Settings):
@@ -75,7 +84,9 @@ class EnvironmentTask(Settings):
     measures: ClassVar[dict[str, str]] = {"mean_return": "return", "mean_length": "steps"}
     targets: ClassVar[tuple[str, ...]] = ("min_return",)
 
-    id: str = setting(..., "gymnasium id; `module:Name-v0` imports the module first", min_length=1)
+    id: str = setting(
+        ..., "gymnasium id; `module:Name-v0` imports the module first, `neurogym:Name-v0` is adapted", min_length=1
+    )
     options: dict[str, Any] = setting({}, "keyword arguments of the environment")
     max_steps: int = setting(..., "longest episode, in place of the registered limit", "steps", gt=0)
     dt: float = setting(1.0, "time step", "ms", gt=0)
@@ -100,17 +111,28 @@ class EnvironmentTask(Settings):
         Raises:
             SettingsError: It cannot be made, or its spaces are not of the kind that is learned.
         """
-        return _spaces(self.name, self.id, canonical(self.options))
+        spaces = _spaces(self.name, self.id, canonical(self.options))
+        if self.id.startswith(NEUROGYM) and spaces.dt != self.dt:
+            raise SettingsError(
+                f"task {self.name}: dt = {self.dt:g} ms, but a step of {self.id!r} is {spaces.dt:g} ms; set dt to that,"
+                f" or `options: {{dt: {self.dt:g}}}`."
+            )
+        return spaces
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Modules below `rnnpipe` that are imported by name because of the id."""
+        return ("environments.neurogym",) if self.id.startswith(NEUROGYM) else ()
 
     @property
     def input_names(self) -> tuple[str, ...]:
         """One name for each number of an observation."""
-        return tuple(f"obs_{i}" for i in range(self.spaces.n_inputs))
+        return self.spaces.input_names
 
     @property
     def action_names(self) -> tuple[str, ...]:
         """One name for each action."""
-        return tuple(f"action_{i}" for i in range(self.spaces.n_actions))
+        return self.spaces.action_names
 
     def make(self) -> gymnasium.Env[Any, Any]:
         """The environment, limited to `max_steps`.
@@ -177,6 +199,8 @@ AnyTask: TypeAlias = Task | EnvironmentTask
 def _make(task: str, id: str, options: Mapping[str, Any], **limit: int) -> gymnasium.Env[Any, Any]:
     import gymnasium  # late: settings are read where nothing heavy may be imported
 
+    if id.startswith(NEUROGYM):
+        id, options = "rnnpipe.environments.neurogym:rnnpipe/NeuroGym-v0", {**options, "task": id}
     try:
         return gymnasium.make(id, disable_env_checker=True, **limit, **options)
     except (gymnasium.error.Error, ImportError, TypeError, ValueError, AssertionError, AttributeError) as error:
@@ -206,4 +230,13 @@ def _spaces(task: str, id: str, options: str) -> Spaces:
             " space must be a Box; wrap it (gymnasium.wrappers.FlattenObservation) and register it under an id of"
             " your own."
         )
-    return Spaces(n_inputs=int(np.prod(seen.shape)), n_actions=int(acts.n), first_action=int(acts.start))
+    n_inputs, n_actions = int(np.prod(seen.shape)), int(acts.n)
+    named = environment.unwrapped if id.startswith(NEUROGYM) else None
+    return Spaces(
+        n_inputs=n_inputs,
+        n_actions=n_actions,
+        first_action=int(acts.start),
+        input_names=getattr(named, "input_names", tuple(f"obs_{i}" for i in range(n_inputs))),
+        action_names=getattr(named, "action_names", tuple(f"action_{i}" for i in range(n_actions))),
+        dt=getattr(named, "dt", None),
+    )
