@@ -180,7 +180,7 @@ class Clustering(ActivityTerm):
         import torch
 
         total, n_pairs = activity.rates.sum() * 0, 0
-        for kind in activity.sign.unique():
+        for kind in torch.unique(activity.sign):
             vectors = activity.rates.flatten(0, 1)[:, activity.sign == kind]
             n = vectors.shape[1]
             if n < 2:
