@@ -340,8 +340,8 @@ class TestEvaluation:
 
 ALGORITHMS = {
     "a2c": {"n_stack": 3},
-    "ppo": {"n_stack": 3, "n_steps": 32},
-    "recurrent_ppo": {"n_steps": 32, "n_units": 16, "mode": "endless"},
+    "ppo": {"n_stack": 3, "n_steps": 32, "n_epochs": 2},
+    "recurrent_ppo": {"n_steps": 32, "n_units": 16, "n_epochs": 2, "mode": "endless"},
     "recurrent_a2c": {"n_units": 16, "critic": "own", "mode": "session", "session_trials": 5},
 }
 
@@ -350,7 +350,7 @@ def short_task() -> Any:
     return parse(trial_task_class(PDM), SHORT, "task")
 
 
-def train(sb3: Any, algorithm: str, max_steps: int = 600, seed: int = 3, **more: Any) -> Any:
+def train(sb3: Any, algorithm: str, max_steps: int = 400, seed: int = 3, **more: Any) -> Any:
     values = {"algorithm": algorithm, "max_steps": max_steps, "n_envs": 4, "hidden_layers": [8], "block_trials": 20}
     settings = Sb3Settings(**values | ALGORITHMS[algorithm] | more)
     return sb3.train_agent(short_task(), settings, seed)
@@ -386,6 +386,7 @@ class TestLearning:
         sb3.save_agent(tmp_path / "again.pth", read)
         assert path.read_bytes() == (tmp_path / "again.pth").read_bytes()
 
+    @pytest.mark.slow
     def test_an_agent_learns(self, sb3: Any) -> None:
         """What is shown in the stimulus is remembered until the decision."""
         values = {"n_units": 32, "mode": "endless", "n_steps": 32, "learning_rate": 0.003, "block_trials": 100}
