@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from rnnpipe.environments import TrialEnv, TrialVectorEnv
-from rnnpipe.errors import AnalysisError, ArtefactError, SettingsError
+from rnnpipe.errors import AnalysisError, ArtefactError, SettingsError, TrainingError
 from rnnpipe.settings import parse
 from rnnpipe.tasks import choice_task_names, trial_task_class
 from rnnpipe.training.sb3_settings import DEFAULTS, Sb3Settings
@@ -431,6 +431,11 @@ class TestLearning:
         assert model.clip_range(1.0) > 1e6 and model.normalize_advantage is False
         model.learn(240)
         assert model._n_updates == 3
+
+    @pytest.mark.parametrize("algorithm", ["a2c", "recurrent_ppo"])
+    def test_divergence_is_one_sentence(self, sb3: Any, algorithm: str) -> None:
+        with pytest.raises(TrainingError, match=r"became NaN or infinite; lower learning.learning_rate \(1e\+36\)"):
+            train(sb3, algorithm, learning_rate=1e36)
 
     def test_memory_of_frames_is_for_agents_without(self, sb3: Any) -> None:
         with pytest.raises(SettingsError, match="n_stack = 2: frames are stacked for agents without memory"):

@@ -130,7 +130,7 @@ def train_agent(
     blocks = _Blocks(settings.block_trials, settings.target_performance, progress)
     try:
         model.learn(settings.max_steps, callback=blocks)
-    except ValueError as error:  # torch refuses a distribution whose parameters are NaN
+    except (ValueError, RuntimeError) as error:  # torch refuses a distribution whose parameters are NaN
         if _finite(model):
             raise
         raise TrainingError(_diverged(settings)) from error
