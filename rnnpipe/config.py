@@ -129,9 +129,13 @@ class Study:
     def modules(self, experiment: str) -> tuple[str, ...]:
         """Modules that a training runs and that are imported by name, below `rnnpipe`."""
         entry = self.experiment(experiment)
-        task = self.tasks[entry.task]
-        more = task.modules if isinstance(task, EnvironmentTask) else ()
-        return (f"tasks.{task.name}", *more, *modules_of(entry.given))
+        return (*self.task_modules(entry.task), *modules_of(entry.given))
+
+    def task_modules(self, task: str) -> tuple[str, ...]:
+        """Modules that a task of the configuration is, below `rnnpipe`."""
+        settings = self.task(task)
+        more = settings.modules if isinstance(settings, EnvironmentTask) else ()
+        return (f"tasks.{settings.name}", *more)
 
     def figure_settings(self, figure: str) -> str:
         """Settings of stage `figures`."""

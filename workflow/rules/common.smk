@@ -49,11 +49,6 @@ def code(stage, *modules):
     return fingerprint(f"rnnpipe.cli.{stage}", *[f"rnnpipe.{m}" for m in modules])
 
 
-def task_module(task):
-    """The module of a task of the configuration."""
-    return f"tasks.{study.task(task).name}"
-
-
 def device(wildcards, output):
     """Where networks run. A param made from `output` is never compared, so another device reruns nothing."""
     return study.workflow.device

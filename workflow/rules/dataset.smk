@@ -13,7 +13,7 @@ rule dataset:
         mem_mb=1000,
         runtime=20,
     params:
-        code=lambda w: code("dataset", task_module(w.task)),
+        code=lambda w: code("dataset", *study.task_modules(w.task)),
         settings=lambda w: study.dataset_settings(w.task, w.dataset),
     message:
         "Sampling data set {wildcards.dataset} of {wildcards.task}"

@@ -18,7 +18,7 @@ rule evaluate:
         gpu=gpus,
     params:
         network=lambda w: study.network(w.experiment, w.seed),
-        code=lambda w: code("evaluate", task_module(study.experiment(w.experiment).task)),
+        code=lambda w: code("evaluate", *study.task_modules(study.experiment(w.experiment).task)),
         record_activity=lambda w: study.record_activity_flag(w.experiment, w.dataset),
         device=device,
     message:
@@ -48,7 +48,7 @@ rule evaluate_spiking:
         runtime=60,
     params:
         network=lambda w: study.network(w.experiment, w.seed),
-        code=lambda w: code("evaluate", task_module(study.experiment(w.experiment).task)),
+        code=lambda w: code("evaluate", *study.task_modules(study.experiment(w.experiment).task)),
         record_activity=lambda w: study.record_activity_flag(w.experiment, w.dataset),
     message:
         "Evaluating {wildcards.experiment}, seed {wildcards.seed}, with spikes ({wildcards.mapping}) on {wildcards.dataset}"

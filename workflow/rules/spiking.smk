@@ -16,7 +16,7 @@ rule spiking:
         mem_mb=2000,
         runtime=240,
     params:
-        code=lambda w: code("spiking", task_module(study.experiment(w.experiment).task)),
+        code=lambda w: code("spiking", *study.task_modules(study.experiment(w.experiment).task)),
         settings=lambda w: study.spiking_settings(w.mapping),
         flags=spiking_flags,
     message:
