@@ -6,8 +6,10 @@ to install it beside. Without it, all but the tests of messages are skipped.
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -29,7 +31,7 @@ from rnnpipe.errors import SettingsError
 from rnnpipe.io.history import read_history
 from rnnpipe.io.network import read_network
 from rnnpipe.settings import parse
-from rnnpipe.tasks import task_class
+from rnnpipe.tasks import task_class, task_names, trial_task_class
 from rnnpipe.tasks._environment import EnvironmentTask
 
 try:
@@ -281,6 +283,20 @@ def test_observations_are_copies() -> None:
         seen = env.step(0)[0]
         np.testing.assert_array_equal(seen, same.step(0)[0])
         seen[:] = 9
+
+
+def test_the_page_names_tasks_that_exist() -> None:
+    """The table of docs/neurogym.md, both sides; who has NeuroGym sees theirs checked, too."""
+    page = (Path(__file__).parents[1] / "docs" / "neurogym.md").read_text()
+    rows = re.findall(r"^\| `([\w.]+-v0)` \| `(\w+)` \|$", page, re.MULTILINE)
+    assert len(rows) == 37 and {ours for _, ours in rows} <= set(task_names())
+    assert not IDS or {theirs for theirs, _ in rows} <= set(IDS)
+    for theirs, ours in rows:
+        if not theirs.startswith("yang19."):
+            assert trial_task_class(ours).environment == theirs.removesuffix("-v0")
+    block = page.split("In Python:\n\n```python\n")[1].split("```")[0]
+    if IDS:
+        exec(block, {})
 
 
 # -- learning ------------------------------------------------------------------------------------------------------
