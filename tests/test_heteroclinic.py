@@ -5,8 +5,11 @@ import pytest
 from scipy.optimize import brentq
 from synthetic_manifolds import network
 
+from rnnpipe.analysis.slow_curves import _curve
 from rnnpipe.fixed_points.flow import Flow
 from rnnpipe.fixed_points.heteroclinic import ring_of_points
+from rnnpipe.fixed_points.manifold import ManifoldError
+from rnnpipe.fixed_points.trace import ManifoldSettings
 from rnnpipe.networks.ctrnn import Form
 
 HELD = float(brentq(lambda x: np.tanh(1.5 * x) - x, 0.1, 1))
@@ -54,3 +57,14 @@ def test_chains_and_single_points_are_no_rings() -> None:
     flow, points = _switches(2)
     open_chain = points[~((points[:, 0] == 0) & (points[:, 1] < 0))]  # one saddle was not found
     assert ring_of_points(flow, open_chain) is None
+
+
+def test_a_memory_is_the_ring_of_its_points_only_where_that_is_slow() -> None:
+    """The corners of two switches have no slow direction; along the sides |v| is 0.2 per time constant at most."""
+    flow, points = _switches(2)
+    corners = points[(points != 0).all(1)]
+    found = _curve(flow, corners, ManifoldSettings(q_max=0.05), 0)
+    assert found.kind == "ring" and found.length == pytest.approx(8 * HELD, rel=0.01)
+    assert 1e-3 < found.q.max() < 0.05
+    with pytest.raises(ManifoldError, match="no slow direction"):
+        _curve(flow, corners, ManifoldSettings(), 0)

@@ -110,7 +110,7 @@ def memory_curves(
 
     The trace begins where the network rests after states that hold a memory: those before recall and at the ends of
     trials. (States before the stimulus hold none, and may be at rest elsewhere.) If it does not close, but the fixed
-    points and the paths from the saddles among them do (`ring_of_points`), the curve is that ring.
+    points and the paths from the saddles among them do (`ring_of_points`), and are as slow, the curve is that ring.
 
     Args:
         network: A network of the task, in float64.
@@ -142,7 +142,7 @@ def memory_curves(
 
 
 def _curve(flow: Flow, states: Array, settings: ManifoldSettings, seed: int) -> SlowManifold:
-    """A closed trace; else the ring of fixed points, if there is one; else the trace as it is."""
+    """A closed trace; else the ring of fixed points, if there is one that is slow; else the trace as it is."""
     traced: SlowManifold | ManifoldError
     try:
         traced = trace_manifold(
@@ -154,7 +154,7 @@ def _curve(flow: Flow, states: Array, settings: ManifoldSettings, seed: int) -> 
         traced = error
     points = search(flow, states, SEARCH, np.random.default_rng([seed, 1]))
     ring = None if points.continuum_dimensions else ring_of_points(flow, points.state, settings.n_points)
-    if ring is not None:
+    if ring is not None and ring.kind == "ring" and ring.q.max() <= settings.q_max:
         return ring
     if isinstance(traced, ManifoldError):
         raise traced
