@@ -221,6 +221,34 @@ class Task(Settings):
             conditions=drawn,
         )
 
+    @property
+    def reacts(self) -> bool:
+        """Whether what is drawn depends on the outcomes of the trials before: then trials are drawn one by one."""
+        return False
+
+    def draw(self, rng: Rng, n_trials: int, state: Any = None) -> tuple[Trials, Any]:
+        """Draw consecutive trials of one subject's session.
+
+        Args:
+            rng: Generator.
+            n_trials: Number of trials; 1 where the task `reacts`.
+            state: What the trials so far leave behind for the next ones; None at the beginning.
+
+        Returns:
+            The trials, and the state to go on from.
+        """
+        return self.sample(rng, n_trials), None
+
+    def after(self, state: Any, correct: int, reward: float) -> Any:
+        """The state to go on from once the outcome of the trial drawn last is known; asked where the task `reacts`.
+
+        Args:
+            state: As returned with that trial.
+            correct: 1 where the choice was correct, 0 where it was wrong, -1 where there was none that is either.
+            reward: Summed reward of the trial.
+        """
+        return state
+
     def add_noisy(
         self,
         inputs: NDArray[np.float32],
