@@ -16,6 +16,15 @@ def put_first(variable, folder):
     os.environ[variable] = os.pathsep.join([folder, *rest])
 
 
+# what Snakemake does to the paths of this workflow where another one imports it as a module with a prefix
+modifier = workflow.modifier.path_modifier
+
+
+def placed(path):
+    """Where a path of the study lies; Snakemake itself sees to those of inputs and outputs, but not within params."""
+    return modifier.replace_prefix(path)
+
+
 # A stage's `python` is the one that runs Snakemake, whether or not its environment is activated (a rule's own conda
 # environment or container still comes first), and the package is the checkout's, from any working directory.
 put_first("PATH", os.path.dirname(sys.executable))
@@ -61,14 +70,15 @@ def gpus(wildcards):
 
 def initial_flag(wildcards):
     """Flag `--initial` of a training that starts from another network, or nothing."""
-    return " ".join(f"--initial {path}" for path in study.initial_network(wildcards.experiment, wildcards.seed))
+    return " ".join(f"--initial {placed(path)}" for path in study.initial_network(wildcards.experiment, wildcards.seed))
 
 
 def spiking_flags(wildcards):
     """Flags of stage `spiking` that name its networks, and the file whose factors it takes."""
     networks = study.trainings(wildcards.experiment, wildcards.batch)
     factors = study.factor_of(wildcards.experiment, wildcards.mapping, wildcards.batch)
-    return " ".join([f"--network {path}" for path in networks] + [f"--factor_of {path}" for path in factors])
+    flags = [("--network", path) for path in networks] + [("--factor_of", path) for path in factors]
+    return " ".join(f"{flag} {placed(path)}" for flag, path in flags)
 
 
 def seed_flags(wildcards):
@@ -78,7 +88,7 @@ def seed_flags(wildcards):
 
 def named_inputs(pairs):
     """Flags `--inputs NAME=FILE` of a stage that gathers files."""
-    return " ".join(f"--inputs {name}={path}" for name, path in pairs)
+    return " ".join(f"--inputs {name}={placed(path)}" for name, path in pairs)
 
 
 wildcard_constraints:

@@ -54,7 +54,7 @@ rule train_several:
         history=lambda w, output: f"{output}/seed{{seed}}.history.h5",
         device=device,
         # beside the output, not in it: Snakemake never deletes it
-        checkpoint=lambda w, output: f"results/train/{w.experiment}/.seeds{w.batch}.checkpoint",
+        checkpoint=lambda w, output: str(Path(str(output)).with_name(f".seeds{w.batch}.checkpoint")),
     message:
         "Training {wildcards.experiment}, seeds {wildcards.batch}"
     shell:
