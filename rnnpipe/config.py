@@ -35,7 +35,7 @@ from rnnpipe.config_entries import (
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import canonical, parse, suggest
 from rnnpipe.tasks import task_class
-from rnnpipe.tasks._environment import AnyTask, EnvironmentTask
+from rnnpipe.tasks._environment import AnyTask
 from rnnpipe.training.rules import modules_of, selectors
 from rnnpipe.yaml_file import read_yaml
 
@@ -134,8 +134,7 @@ class Study:
     def task_modules(self, task: str) -> tuple[str, ...]:
         """Modules that a task of the configuration is, below `rnnpipe`."""
         settings = self.task(task)
-        more = settings.modules if isinstance(settings, EnvironmentTask) else ()
-        return (f"tasks.{settings.name}", *more)
+        return (f"tasks.{settings.name}", *getattr(settings, "modules", ()))
 
     def figure_settings(self, figure: str) -> str:
         """Settings of stage `figures`."""

@@ -19,7 +19,7 @@ from rnnpipe.settings import parse
 from rnnpipe.tasks import task_class, task_names, trial_task_class
 from rnnpipe.tasks._base import Task, TimeoutTask
 from rnnpipe.tasks._draws import draw
-from rnnpipe.tasks._regression import RegressionTask
+from rnnpipe.tasks._regression import TargetTask
 from rnnpipe.tasks._template import YesNo
 from rnnpipe.trials import DECISION, FIXATE, OUTSIDE, TIMEOUT, Trials
 
@@ -27,6 +27,8 @@ TASKS = {name: trial_task_class(name) for name in task_names()} | {YesNo.name: Y
 """Every task, and the template that a new one starts from."""
 
 all_tasks = pytest.mark.parametrize("name", sorted(TASKS))
+own_tasks = pytest.mark.parametrize("name", sorted(set(TASKS) - {"supervised"}))
+"""Those whose noise and timing are settings of their own, not of another task that they show."""
 choice_tasks = pytest.mark.parametrize("name", sorted(name for name, task in TASKS.items() if task.chooses))
 """Those in which there is something to choose, which rules about actions and rewards are about."""
 timeout_tasks = pytest.mark.parametrize("name", sorted(n for n, task in TASKS.items() if issubclass(task, TimeoutTask)))
@@ -46,7 +48,7 @@ def grid_unit(name: str) -> Fraction:
     conditions = draw(task.variables(), np.random.default_rng(0), 50, {}, name)
     drawn = [np.min(np.subtract(end, start)) for start, end in task.bounds(conditions).values()]
     shortest = min(*drawn, *task.shortest_periods().values())
-    room = 125 if isinstance(task, RegressionTask) else 60  # up to half a step is cut off the end of a trial
+    room = 125 if isinstance(task, TargetTask) else 60  # up to half a step is cut off the end of a trial
     return Fraction(2) ** min(0, math.floor(math.log2(shortest / room)))
 
 
@@ -112,7 +114,7 @@ def test_periods_are_half_open_on_any_grid(name: str, dt: Fraction | int, seed: 
     task = make(name, dt=float(dt))
     trials = task.sample(np.random.default_rng(seed), 3)
     t, last = np.arange(trials.n_steps), (trials.n_steps - 1) * dt
-    if isinstance(task, RegressionTask):
+    if isinstance(task, TargetTask):
         assert abs(task.tmax - trials.n_steps * dt) <= dt / 2
     else:
         assert last <= task.longest_trial < last + dt
@@ -135,7 +137,7 @@ def test_periods_are_half_open_on_any_grid(name: str, dt: Fraction | int, seed: 
 @timeout_tasks
 def test_a_grid_that_rounding_could_shift(name: str) -> None:
     """0.1 and 0.3 are no binary fractions: products such as 3 * 0.1 must not move a period by a step."""
-    one_more = not issubclass(TASKS[name], RegressionTask)  # whose last step is the last one that starts before tmax
+    one_more = not issubclass(TASKS[name], TargetTask)  # whose last step is the last one that starts before tmax
     for dt, per_100_ms in ((0.1, 1000), (12.5, 8) if one_more else (1.25, 80)):
         task = make(name, dt=dt)
         np.testing.assert_array_equal(task.steps(np.arange(20) * 100.0), np.arange(20) * per_100_ms)
@@ -278,7 +280,7 @@ def test_a_seed_fixes_the_trials(name: str, generator: Any) -> None:
     assert not np.array_equal(a.inputs, c.inputs)
 
 
-@all_tasks
+@own_tasks
 def test_conditions_are_drawn_before_noise(name: str) -> None:
     """Noise has no influence on what is drawn, and its samples do not depend on its size."""
     levels = (0.0, 0.01, 0.04) if TASKS[name].noise == "var_in" else (0.0, 0.1, 0.2)
@@ -357,7 +359,7 @@ def test_inputs_never_tell_the_past_choice(name: str) -> None:
     np.testing.assert_array_equal(a.inputs, b.inputs)
 
 
-@all_tasks
+@own_tasks
 def test_impossible_settings_are_one_sentence(name: str) -> None:
     short, noise = min(500.0, make(name).longest() - 1), TASKS[name].noise
     cases: list[tuple[dict[str, Any], str]] = [

@@ -24,12 +24,12 @@ from rnnpipe.io.trials import open_trials, write_trials
 from rnnpipe.settings import parse
 from rnnpipe.tasks import task_names, trial_task_class
 from rnnpipe.tasks._presets import PRESETS
-from rnnpipe.tasks._regression import CategoricalTask, RegressionTask
+from rnnpipe.tasks._regression import CategoricalTask, TargetTask
 from rnnpipe.tasks.cddm import Cddm
 from rnnpipe.tasks.flip_flop import FlipFlop
 from rnnpipe.trials import Trials
 
-NAMES = [name for name in task_names() if issubclass(trial_task_class(name), RegressionTask)]
+NAMES = [name for name in task_names() if issubclass(trial_task_class(name), TargetTask)]
 all_tasks = pytest.mark.parametrize("name", NAMES)
 all_presets = pytest.mark.parametrize("preset", PRESETS)
 Array = NDArray[Any]

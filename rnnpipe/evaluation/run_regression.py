@@ -18,8 +18,8 @@ from rnnpipe.io.trials import TrialsFile, open_trials
 from rnnpipe.networks.ctrnn import ARRAYS
 from rnnpipe.networks.ctrnn_engine import CtrnnEngine
 from rnnpipe.networks.engines import hold_libraries, thread_pool
-from rnnpipe.tasks._regression import CategoricalTask, RegressionTask
-from rnnpipe.trials import FIXATE, Trials
+from rnnpipe.tasks._regression import RegressionTask
+from rnnpipe.trials import DECISION, FIXATE, TIMEOUT, Trials
 
 Array = NDArray[Any]
 
@@ -127,13 +127,14 @@ def regression_table(task: RegressionTask, trials: Trials, output: Array) -> Col
     choice, correct, reward = np.zeros(n, np.int8), np.full(n, -1, np.int8), np.zeros(n, np.float32)
     decided = np.zeros(n, bool)
     when = np.full(n, np.nan)
-    if isinstance(task, CategoricalTask):
-        answer, i = task.choices(output, trials), np.arange(n)
+    answer, i = task.choices(output, trials), np.arange(n)
+    if answer is not None:
         last = trials.periods["decision"][:, 1] - 1
         decided = answer >= 0
         choice = np.where(decided, answer, FIXATE).astype(np.int8)
         correct = np.where(decided, trials.correct[i, choice], -1).astype(np.int8)
-        reward = np.where(correct == 1, task.reward_correct, task.reward_wrong).astype(np.float32)
+        row = np.where(choice == FIXATE, TIMEOUT, DECISION)
+        reward = np.where(decided, trials.rewards[row, i, choice], 0).astype(np.float32)
         when = np.where(decided, last * trials.dt, np.nan)
     table: Columns = {
         **trials.conditions,

@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import model_validator
 
 from rnnpipe.settings import setting
-from rnnpipe.tasks._regression import RegressionTask
+from rnnpipe.tasks._regression import TargetTask
 
 
-class AngleTask(RegressionTask):
+class AngleTask(TargetTask):
     """A task whose outputs are an angle, in degrees, coded by channels of one amplitude A.
 
     `cos_sin`: two channels, A cos(angle) and A sin(angle). `triangular`: k channels with preferred angles 360 i / k;

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from rnnpipe.settings import setting
 from rnnpipe.tasks._base import Bounds, Conditions
 from rnnpipe.tasks._draws import Draw, Fixed, Uniform
-from rnnpipe.tasks._regression import RegressionTask
+from rnnpipe.tasks._regression import TargetTask
 from rnnpipe.trials import Trials
 
 
-class MemoryTask(RegressionTask):
+class MemoryTask(TargetTask):
     """Hold what was shown, with outputs at 0, and give it while the cue is on.
 
     Periods: stimulus of `stimulus` from an onset drawn for each trial in [onset_min, onset_max); delay; recall from

@@ -11,62 +11,45 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import model_validator
 
 from rnnpipe.settings import setting
-from rnnpipe.tasks._base import Conditions, Discrimination, During, TimeoutTask
+from rnnpipe.tasks._base import Conditions, Discrimination, During, Task, TimeoutTask
 from rnnpipe.tasks._draws import Draw, Fixed, Rng, Uniform
 from rnnpipe.tasks._scores import regression_scores
 from rnnpipe.trials import Trials
 
 
-class RegressionTask(TimeoutTask):
-    """A task of the engellab pipeline: `n_outputs` continuous outputs follow a target.
+class RegressionTask(Task):
+    """A task whose `n_outputs` continuous outputs follow a target in time.
 
-    A trial has T = round(tmax / dt) inputs, states and targets. State x[t + 1] follows from x[t] and `inputs[t]`, so
-    that x[t] has seen inputs up to t - 1 and the last input is never used; `target[t]` is compared with the output of
-    x[t]. A target that jumps where its input begins can therefore be met one step late at best.
+    A trial has T = `n_steps` inputs, states and targets. State x[t + 1] follows from x[t] and `inputs[t]`, so that x[t]
+    has seen inputs up to t - 1 and the last input is never used; `target[t]` is compared with the output of x[t]. A
+    target that jumps where its input begins can therefore be met one step late at best.
 
-    A subclass gives `variables` and `bounds` as every task does, `write_inputs`, `write_target` and `counted`: the
-    periods in which the loss counts. Inputs are without noise unless `var_in` is set: noise is the network's.
-
-    Reference: engellab/trainRNNbrain (github.com/engellab/trainRNNbrain), a pipeline that trains and analyses RNNs.
+    Its trials have `target` and `mask`. A task that makes its own is a `TargetTask`; `supervised` makes those of tasks
+    that have actions.
     """
 
     output_names: ClassVar[tuple[str, ...]]
-    action_names: ClassVar[tuple[str, ...]] = ("fixate",)
-    factors: ClassVar[tuple[str, ...]] = ()
-    chooses: ClassVar[bool] = False
-
-    dt: float = setting(1.0, "time step", "ms", gt=0)
-    var_in: float = setting(
-        0.0, "variance of noise on all inputs throughout; a step's SD is sqrt(2 * 100 ms / dt * var_in)", ge=0
-    )
-    repeats: int = setting(1, "trials of each condition in a batch", "trials", gt=0)
-    grace: float = setting(0.0, "time after the start of the answer in which the loss does not count yet", "ms", ge=0)
-
-    @property
-    def n_steps(self) -> int:
-        """Number of steps t = 0 .. n_steps - 1, round(tmax / dt)."""
-        return round(self.tmax / self.dt)
 
     @property
     def n_outputs(self) -> int:
         """Number of outputs."""
         return len(self.output_names)
 
-    def write_inputs(self, inputs: NDArray[np.float32], conditions: Conditions, during: During) -> None:
-        """Write the inputs, without noise, into zeros of (n_steps, n_trials, n_inputs)."""
-        raise NotImplementedError
-
-    def write_target(self, target: NDArray[np.float32], conditions: Conditions, during: During) -> None:
-        """Write the target into zeros of (n_steps, n_trials, n_outputs)."""
-        raise NotImplementedError
-
-    def counted(self) -> Mapping[str, float]:
-        """Periods in which the loss counts, and how long after the start of each it does not yet, ms."""
-        raise NotImplementedError
-
     def protocol_inputs(self) -> dict[str, NDArray[np.float64]]:
         """Constant inputs under which fixed points are of interest, (n_inputs,) each, by label."""
         raise NotImplementedError
+
+    def batch(self, rng: Rng) -> Trials:
+        """One batch of training."""
+        raise NotImplementedError
+
+    def held_out(self, rng: Rng) -> Trials:
+        """Trials on which a network is evaluated while it learns, and when it has learned."""
+        return self.batch(rng)
+
+    def choices(self, output: NDArray[np.floating[Any]], trials: Trials) -> NDArray[np.int8] | None:
+        """The action that each trial's output stands for, (n_trials,), -1 if it is not finite; None without actions."""
+        return None
 
     def own_scores(self, output: NDArray[np.floating[Any]], trials: Trials) -> dict[str, float]:
         """Measures that only this task has; see `score`."""
@@ -91,6 +74,58 @@ class RegressionTask(TimeoutTask):
         if output.shape != trials.target.shape:
             raise ValueError(f"output is {output.shape}, but the target of the trials is {trials.target.shape}")
         return regression_scores(output, trials.target, trials.mask) | self.own_scores(output, trials)
+
+    def accuracy(
+        self, output: NDArray[np.floating[Any]], trials: Trials, among: NDArray[np.bool_] | None = None
+    ) -> float:
+        """Fraction that was answered correctly of the trials with one right answer, or of those `among` them.
+
+        It is NaN if there is no such trial, and in a task without actions.
+        """
+        chosen = self.choices(output, trials)
+        judged = (trials.correct == 1).sum(1) == 1
+        judged = judged if among is None else judged & among
+        if chosen is None or not judged.any():
+            return float("nan")
+        return float((chosen == trials.correct.argmax(1))[judged].mean())
+
+
+class TargetTask(RegressionTask, TimeoutTask):
+    """A regression task of the engellab pipeline, with T = round(tmax / dt) steps.
+
+    A subclass gives `variables` and `bounds` as every task does, `write_inputs`, `write_target` and `counted`: the
+    periods in which the loss counts. Inputs are without noise unless `var_in` is set: noise is the network's.
+
+    Reference: engellab/trainRNNbrain (github.com/engellab/trainRNNbrain), a pipeline that trains and analyses RNNs.
+    """
+
+    action_names: ClassVar[tuple[str, ...]] = ("fixate",)
+    factors: ClassVar[tuple[str, ...]] = ()
+    chooses: ClassVar[bool] = False
+
+    dt: float = setting(1.0, "time step", "ms", gt=0)
+    var_in: float = setting(
+        0.0, "variance of noise on all inputs throughout; a step's SD is sqrt(2 * 100 ms / dt * var_in)", ge=0
+    )
+    repeats: int = setting(1, "trials of each condition in a batch", "trials", gt=0)
+    grace: float = setting(0.0, "time after the start of the answer in which the loss does not count yet", "ms", ge=0)
+
+    @property
+    def n_steps(self) -> int:
+        """Number of steps t = 0 .. n_steps - 1, round(tmax / dt)."""
+        return round(self.tmax / self.dt)
+
+    def write_inputs(self, inputs: NDArray[np.float32], conditions: Conditions, during: During) -> None:
+        """Write the inputs, without noise, into zeros of (n_steps, n_trials, n_inputs)."""
+        raise NotImplementedError
+
+    def write_target(self, target: NDArray[np.float32], conditions: Conditions, during: During) -> None:
+        """Write the target into zeros of (n_steps, n_trials, n_outputs)."""
+        raise NotImplementedError
+
+    def counted(self) -> Mapping[str, float]:
+        """Periods in which the loss counts, and how long after the start of each it does not yet, ms."""
+        raise NotImplementedError
 
     def judge(self, conditions: Conditions) -> tuple[NDArray[np.floating[Any]], NDArray[np.int8]]:
         shape = len(next(iter(conditions.values()))), len(self.action_names)
@@ -123,7 +158,7 @@ class RegressionTask(TimeoutTask):
         return self.sample(rng, len(rows), **{name: np.array([row[name] for row in rows]) for name in rows[0]})
 
     @model_validator(mode="after")
-    def _rewards_need_choices(self) -> RegressionTask:
+    def _rewards_need_choices(self) -> TargetTask:
         if not self.chooses:
             for name in ("reward_abort", "reward_timeout", "abort_on_last_step", "tau_reward", *self.targets):
                 if getattr(self, name) != type(self).model_fields[name].default:
@@ -131,7 +166,7 @@ class RegressionTask(TimeoutTask):
         return self
 
 
-class CategoricalTask(RegressionTask, Discrimination):
+class CategoricalTask(TargetTask, Discrimination):
     """A regression task whose outputs say which of a few answers is right, so that each is an action, too.
 
     As an environment: action k in the decision period is the answer whose outputs are `levels()[k]`; in a task that
@@ -164,15 +199,6 @@ class CategoricalTask(RegressionTask, Discrimination):
     def own_scores(self, output: NDArray[np.floating[Any]], trials: Trials) -> dict[str, float]:
         """`accuracy`: fraction of the trials with one right answer that were answered so; NaN if there is none."""
         return {"accuracy": self.accuracy(output, trials)}
-
-    def accuracy(
-        self, output: NDArray[np.floating[Any]], trials: Trials, among: NDArray[np.bool_] | None = None
-    ) -> float:
-        """Fraction that was answered correctly of the trials with one right answer, or of those `among` them."""
-        judged = (trials.correct == 1).sum(1) == 1
-        judged = judged if among is None else judged & among
-        right = self.choices(output, trials) == trials.correct.argmax(1)
-        return float(right[judged].mean()) if judged.any() else float("nan")
 
 
 def write(part: NDArray[np.float32], during: NDArray[np.bool_], level: NDArray[np.floating[Any]]) -> None:

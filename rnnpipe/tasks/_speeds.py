@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from rnnpipe.settings import setting
 from rnnpipe.tasks._base import Bounds, Conditions, During
 from rnnpipe.tasks._draws import Choice, Draw
-from rnnpipe.tasks._regression import RegressionTask
+from rnnpipe.tasks._regression import TargetTask
 from rnnpipe.tasks._trains import Train, event_onsets, since, uniforms, values_of
 
 
-class Traveller(RegressionTask):
+class Traveller(TargetTask):
     """A task about how far a speed has led: what is asked of a kind of speed, and known to a kind of answer."""
 
     def travelled(self, conditions: Conditions) -> NDArray[np.float64]:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from rnnpipe.settings import setting
 from rnnpipe.tasks._base import Bounds, Conditions, During
 from rnnpipe.tasks._draws import Draw
-from rnnpipe.tasks._regression import RegressionTask
+from rnnpipe.tasks._regression import TargetTask
 from rnnpipe.tasks._trains import Train, event_onsets, since, uniforms, values_of
 from rnnpipe.trials import Trials
 
 
-class FlipFlop(RegressionTask):
+class FlipFlop(TargetTask):
     """Pulses of +1 or -1 arrive in each input at random; each output holds the sign of its input's last pulse.
 
     In each channel, independently, onsets are k_0 = 0, k_{i+1} = k_i + pulse + floor(E_i) with E_i exponential of mean

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from rnnpipe.settings import setting
 from rnnpipe.tasks._base import Bounds, Conditions, During
 from rnnpipe.tasks._draws import Draw, Uniform
-from rnnpipe.tasks._regression import RegressionTask
+from rnnpipe.tasks._regression import TargetTask
 
 
-class Identity(RegressionTask):
+class Identity(TargetTask):
     """Inputs are constant, uniform between `low` and `high`, each for itself; each output should repeat its input.
 
     Reference: engellab/trainRNNbrain, task Identity, whose times are free.

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from rnnpipe.settings import setting
 from rnnpipe.tasks._base import Bounds, Conditions, During
 from rnnpipe.tasks._draws import Choice, Draw
-from rnnpipe.tasks._regression import RegressionTask
+from rnnpipe.tasks._regression import TargetTask
 
 
-class SquareNumber(RegressionTask):
+class SquareNumber(TargetTask):
     """A number is shown throughout, beside an input that is 1; the output should be its square.
 
     Numbers are equally spaced from `low` to `high`, both included.

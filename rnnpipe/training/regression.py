@@ -81,7 +81,7 @@ class Member:
         self.terms = Terms(learning.penalties, network.form, self.constraints.sign_rec)
         self.dropout = Dropout(learning, dropout)
         self.engine = make_engine(self.first)
-        self.held_out = task.batch(np.random.default_rng(held_out))
+        self.held_out = task.held_out(np.random.default_rng(held_out))
         self.iteration = 0
         self.n_trials = 0
         self.rate_factor = 1.0
@@ -324,7 +324,7 @@ class Member:
     def score(self) -> dict[str, Any]:
         """How the best network does on fresh trials, without noise and (`noisy_`) with it."""
         network, trials, noise = self.network(), _substream(self._final, 0), _substream(self._final, 1)
-        fresh = self.task.batch(np.random.default_rng(trials))
+        fresh = self.task.held_out(np.random.default_rng(trials))
         arrays = {name: getattr(network, name) for name in ARRAYS}
         seed = int(noise.generate_state(1, np.uint64)[0] >> np.uint64(1))
         clean, noisy = (self.task.score(self.engine.run(arrays, fresh.inputs, s)[0], fresh) for s in (None, seed))
