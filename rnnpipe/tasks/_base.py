@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import model_validator
 
+from rnnpipe.errors import SettingsError
 from rnnpipe.settings import Settings, setting
 from rnnpipe.tasks._draws import Draw, Rng, draw
 from rnnpipe.trials import DECISION, FIXATE, OUTSIDE, TIMEOUT, Trials
+
+if TYPE_CHECKING:
+    from rnnpipe.tasks._transforms import Transform
 
 Conditions = dict[str, NDArray[Any]]
 Bounds = Mapping[str, tuple[ArrayLike, ArrayLike]]
@@ -66,10 +71,14 @@ class Task(Settings):
     )
     min_decisions: float = setting(0.99, "training criterion: fraction of trials with a decision", ge=0, le=1)
     min_correct: float = setting(0.8, "training criterion: fraction of decisions that are correct", ge=0, le=1)
+    transforms: list[dict[str, Any]] = setting(
+        [],
+        "changes of the trials, in their order: mappings with a `kind` and its settings (docs/transforms.md)",
+    )
 
     @property
     def n_steps(self) -> int:
-        """Number of steps t = 0 .. n_steps - 1."""
+        """Number of steps t = 0 .. n_steps - 1, without those that transforms add."""
         raise NotImplementedError
 
     @property
@@ -84,7 +93,8 @@ class Task(Settings):
 
     def without_noise(self) -> Self:
         """The same task without noise on its inputs."""
-        return self.model_copy(update={self.noise: 0.0})
+        transforms = [t for t in self.transforms if t["kind"] != "noise"]
+        return self.model_copy(update={self.noise: 0.0, "transforms": transforms})
 
     def variables(self) -> dict[str, Draw]:
         """Drawn variables in drawing order."""
@@ -167,6 +177,17 @@ class Task(Settings):
         self.variables()  # its distributions check themselves
         return self
 
+    @model_validator(mode="after")
+    def _transforms_apply(self) -> Task:
+        if self.transforms:
+            self._transforms()
+            try:
+                self.untransformed(np.random.default_rng(0), 2)
+            except (SettingsError, ValueError, IndexError, NotImplementedError):
+                return self  # other settings are impossible, which other checks, or the first draw, say better
+            _late().check(self)
+        return self
+
     def steps(self, ms: ArrayLike) -> NDArray[np.int32]:
         """First step at or after a time (ms): with it, step t is in [start, end) exactly when t * dt is."""
         return np.ceil(np.asarray(ms, dtype=float) / self.dt - 1e-9).astype(np.int32)
@@ -189,8 +210,27 @@ class Task(Settings):
             **conditions: Variables to fix, each one value or one per trial.
 
         Raises:
-            SettingsError: A condition that the task does not have, or of the wrong length.
+            SettingsError: A condition that the task does not have, or of the wrong length; a transform that depends on
+                outcomes, which trials drawn beforehand do not have.
         """
+        if self.transforms:
+            if n_trials > 1:
+                self._check_needs_no_outcomes()
+            return _late().transformed(self, rng, n_trials, conditions)[0]
+        return self.untransformed(rng, n_trials, **conditions)
+
+    def _transforms(self) -> tuple[Transform, ...]:
+        return _late().read(self.transforms)
+
+    def _check_needs_no_outcomes(self) -> None:
+        if reacting := next((t.KIND for t in self._transforms() if t.reacts), None):
+            raise SettingsError(
+                f"task {self.name}: transform {reacting!r} depends on the outcome of the trial before, so that no"
+                " trials can be drawn beforehand; use it in environments, and agents that learn in them."
+            )
+
+    def untransformed(self, rng: Rng, n_trials: int, **conditions: ArrayLike) -> Trials:
+        """Draw a batch of trials as `sample` does, before transforms."""
         drawn = draw(self.variables(), rng, n_trials, conditions, f"task {self.name}")
         n_steps = self.n_steps
         t = np.arange(n_steps)[:, None]
@@ -224,7 +264,21 @@ class Task(Settings):
     @property
     def reacts(self) -> bool:
         """Whether what is drawn depends on the outcomes of the trials before: then trials are drawn one by one."""
-        return False
+        if not self.transforms:
+            return False
+        return any(transform.reacts for transform in self._transforms())
+
+    @property
+    def independent(self) -> bool:
+        """Whether trials depend on those before them by transforms at most."""
+        return type(self).draw is Task.draw
+
+    @property
+    def extra_steps(self) -> int:
+        """By how many steps transforms can make trials longer than `n_steps`."""
+        if not self.transforms:
+            return 0
+        return sum(int(self.steps(transform.longer_by)) for transform in self._transforms())
 
     def draw(self, rng: Rng, n_trials: int, state: Any = None) -> tuple[Trials, Any]:
         """Draw consecutive trials of one subject's session.
@@ -237,7 +291,11 @@ class Task(Settings):
         Returns:
             The trials, and the state to go on from.
         """
-        return self.sample(rng, n_trials), None
+        if not self.transforms:
+            return self.sample(rng, n_trials), None
+        if n_trials > 1:
+            self._check_needs_no_outcomes()
+        return _late().transformed(self, rng, n_trials, {}, state)
 
     def after(self, state: Any, correct: int, reward: float) -> Any:
         """The state to go on from once the outcome of the trial drawn last is known; asked where the task `reacts`.
@@ -247,7 +305,10 @@ class Task(Settings):
             correct: 1 where the choice was correct, 0 where it was wrong, -1 where there was none that is either.
             reward: Summed reward of the trial.
         """
-        return state
+        if not self.transforms or not self.independent:
+            return state
+        transforms = self._transforms()
+        return tuple(t.after(s, correct, reward) for t, s in zip(transforms, state, strict=True))
 
     def add_noisy(
         self,
@@ -270,6 +331,12 @@ class Task(Settings):
         for (channel, level), q in zip(channels, noise, strict=True):
             where, mean = (np.broadcast_to(x, during.shape[1])[i] for x in (channel, level))
             inputs[t, i, where] = mean + q
+
+
+def _late() -> ModuleType:
+    from rnnpipe.tasks import _transforms  # which is about tasks, and imports this module
+
+    return _transforms
 
 
 class JudgedTask(Task):
