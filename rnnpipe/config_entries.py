@@ -20,7 +20,8 @@ from rnnpipe.networks.settings import GatedSettings, ValueSettings
 from rnnpipe.settings import Settings, setting
 from rnnpipe.training.bptt_settings import BpttSettings
 from rnnpipe.training.regression_settings import RegressionSettings
-from rnnpipe.training.rules import POLICY_GRADIENT, groups_of, rule_of
+from rnnpipe.training.rules import SUPERVISED, groups_of, rule_of
+from rnnpipe.training.sb3_settings import Sb3Settings
 from rnnpipe.training.settings import PolicyGradientSettings
 
 DEFAULT_SCALE = "default"
@@ -87,7 +88,7 @@ class AnyExperiment(Settings):
     @property
     def supervised(self) -> bool:
         """Whether several of its networks are trained by one job, into one folder."""
-        return rule_of(self._named()) != POLICY_GRADIENT
+        return rule_of(self._named()) in SUPERVISED
 
     @property
     def batches(self) -> dict[str, list[int]]:
@@ -138,6 +139,15 @@ class RegressionExperiment(SupervisedExperiment):
     seeds_per_job: int = setting(10, "networks that one job trains", gt=0)
 
 
+class AgentExperiment(AnyExperiment):
+    """An agent of Stable-Baselines3, which learns from reward."""
+
+    learning: Sb3Settings = setting(..., "learner, and the agent's network; `rule: sb3`")
+    initial: str | None = setting(
+        None, "experiment whose agents of the same seeds training starts from; by default from new weights"
+    )
+
+
 def experiment_model(values: Mapping[str, Any]) -> type[AnyExperiment]:
     """The kind of experiment that an entry describes."""
     groups = groups_of(values)
@@ -145,6 +155,8 @@ def experiment_model(values: Mapping[str, Any]) -> type[AnyExperiment]:
         return SupervisedExperiment
     if groups["learning"] is RegressionSettings:
         return RegressionExperiment
+    if groups["learning"] is Sb3Settings:
+        return AgentExperiment
     return RatePolicyExperiment if groups["network"] is RateSettings else Experiment
 
 

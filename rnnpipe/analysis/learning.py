@@ -10,12 +10,14 @@ def learning_curve(history: pd.DataFrame) -> pd.DataFrame:
     """Validations in the units of the published learning curves.
 
     Args:
-        history: One row a validation: `n_trials`, `mean_reward`, and `p_correct` or, of an environment, `mean_return`.
+        history: One row a validation: `n_trials`, `mean_reward`, and `p_correct`, of an agent `performance`, or of an
+            environment `mean_return`.
 
     Returns:
         One row a validation: `n_trials`, `mean_reward`, `best_reward` (best so far), and `percent_correct` (of decided
-        trials) or `mean_return` (undiscounted, in the environment's units). The percentage is NaN where the mean
-        reward is not positive: there most trials are aborted and the few decisions say nothing about the network.
+        trials), `percent_of_trials` (correct ones among all) or `mean_return` (undiscounted, in the environment's
+        units). `percent_correct` is NaN where the mean reward is not positive: there most trials are aborted and the
+        few decisions say nothing about the network.
     """
     reward = history["mean_reward"].to_numpy(float)
     curve = pd.DataFrame(
@@ -27,6 +29,8 @@ def learning_curve(history: pd.DataFrame) -> pd.DataFrame:
     )
     if "p_correct" in history:
         curve["percent_correct"] = np.where(reward > 0, 100 * history["p_correct"].to_numpy(float), np.nan)
+    elif "performance" in history:
+        curve["percent_of_trials"] = 100 * history["performance"].to_numpy(float)
     else:
         curve["mean_return"] = history["mean_return"].to_numpy(float)
     return curve

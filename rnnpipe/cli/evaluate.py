@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from rnnpipe.memory import keep_freed_memory
 from rnnpipe.networks.lif_settings import LifSettings
 from rnnpipe.progress import Progress
 from rnnpipe.provenance import provenance
+
+AGENT, AGENT_RUN = "sb3_agent", "rnnpipe.evaluation.run_agent"
 
 
 @stage(optional=("task",), task=TASK, lif=LifSettings)
@@ -70,6 +73,7 @@ def command(
 ) -> None:
     """Run a trained network on a dataset, with noise (and drawn actions), and write what it did.
 
+    An agent of Stable-Baselines3 takes the most probable actions.
     A continuous-time network has outputs that are compared with their target, and answers where its task has them.
     A rate network is run as it is, or as the spiking network that it is mapped to: give --spiking or --scaling_factor.
     """
@@ -77,7 +81,15 @@ def command(
     if scaling_factor is not None and scaling_factor <= 0:
         raise SettingsError(f"--scaling_factor {scaling_factor:g}: it divides the weights and must be above 0.")
     kind = kind_of(network_path) if network_path.suffix != ".mat" else RATE_NETWORK
-    if kind == CTRNN:
+    if kind == AGENT:
+        if spiking is not None or scaling_factor is not None or noise_free:
+            raise SettingsError(
+                f"{network_path}: is an agent of Stable-Baselines3; leave --spiking, --scaling_factor and --noise_free"
+                " out."
+            )
+        agents = importlib.import_module(AGENT_RUN)  # by name: only agents' evaluations depend on it
+        started = agents.agent_run(network_path, dataset, device, record_activity)
+    elif kind == CTRNN:
         if spiking is not None or scaling_factor is not None:
             raise SettingsError(f"{network_path}: is a continuous-time network; only rate networks run with spikes.")
         started = regression_run(network_path, dataset, seed, not noise_free, record_activity, threads)

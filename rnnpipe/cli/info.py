@@ -75,8 +75,11 @@ def _network(path: Path) -> list[str]:
     from rnnpipe.io.network import KIND, kind_of, read_network  # imports torch
     from rnnpipe.networks.parameters import masked
 
-    if kind_of(path) == "ctrnn":
+    kind = kind_of(path)
+    if kind == "ctrnn":
         return _ctrnn(path)
+    if kind == "sb3_agent":
+        return _agent(path)
     network = read_network(path)
     lines = [f"kind: {KIND}", f"task: {network.task.name}", f"dt: {network.task.dt:g} ms", f"seed: {network.seed}"]
     rows = [("parameter", "shape", "type", "entries", "root mean square")]
@@ -88,6 +91,26 @@ def _network(path: Path) -> list[str]:
     lines += _columns(rows)
     lines += _tree("score", network.score)
     return lines + _tree("settings", network.settings) + _tree("provenance", network.provenance)
+
+
+def _agent(path: Path) -> list[str]:
+    """Of the file alone: what it holds can be told without Stable-Baselines3."""
+    from rnnpipe.io.network import read_tensors
+
+    content = read_tensors(path, "sb3_agent")
+    try:
+        settings, provenance = json.loads(content["settings"]), json.loads(content["provenance"])
+        task, learning = settings["task"], settings["learning"]
+        lines = ["kind: agent of Stable-Baselines3", f"task: {task['name']}", f"algorithm: {learning['algorithm']}"]
+        lines += [f"dt: {task['dt']:g} ms", f"seed: {content['seed']}"]
+        rows = [("parameter", "shape", "type", "root mean square")]
+        for name, tensor in content["policy"].items():
+            rms = f"{float(tensor.double().square().mean().sqrt()):.4g}" if tensor.numel() else ""
+            rows.append((name, " x ".join(map(str, tensor.shape)), str(tensor.dtype), rms))
+        lines += _columns(rows) + _tree("score", content["score"])
+        return lines + _tree("settings", settings) + _tree("provenance", provenance)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ArtefactError(f"{path}: is damaged or incomplete ({error!r}); train the agent again.") from None
 
 
 def _ctrnn(path: Path) -> list[str]:

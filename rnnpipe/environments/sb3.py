@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
@@ -36,6 +37,36 @@ Info = dict[str, Any]
 Indices = int | Iterable[int] | None
 
 
+class Passed:
+    """Reward and action of the step before, as further inputs of several environments (Wang et al., 2018)."""
+
+    def __init__(self, n_envs: int, n_actions: int, reward: bool, action: bool) -> None:
+        self._reward, self._n_actions = int(reward), n_actions
+        self._values = np.zeros((n_envs, self._reward + n_actions * action), np.float32)
+
+    def names(self, action_names: Sequence[str]) -> tuple[str, ...]:
+        """Names of the inputs."""
+        acts = self._values.shape[1] > self._reward
+        return ("previous_reward",) * self._reward + tuple(f"previous_{name}" for name in action_names if acts)
+
+    def note(self, reward: NDArray[Any], action: NDArray[Any]) -> None:
+        """What was done and earned at this step, (n_envs,) each."""
+        if self._reward:
+            self._values[:, 0] = reward
+        if self._values.shape[1] > self._reward:
+            self._values[:, self._reward :] = action[:, None] == np.arange(self._n_actions)
+
+    def forget(self, rows: Any) -> None:
+        """Set the inputs of some environments to 0."""
+        self._values[rows] = 0.0
+
+    def append(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Observations (n_envs, n_inputs) with these inputs behind them."""
+        if not self._values.shape[1]:
+            return observation
+        return np.concatenate([observation, self._values], axis=1)
+
+
 class TrialVecEnv(VecEnv):
     """A trial-structured task, `n_envs` environments at once, as Stable-Baselines3 wants them.
 
@@ -52,8 +83,14 @@ class TrialVecEnv(VecEnv):
     The rows are one object. An attribute is therefore the same for all of them, and can be set for all only.
     """
 
-    def __init__(self, env: TrialVectorEnv) -> None:
+    def __init__(self, env: TrialVectorEnv, pass_reward: bool = False, pass_action: bool = False) -> None:
         """Wrap a vector environment with same-step autoreset.
+
+        Args:
+            env: The environments.
+            pass_reward: Observations end with the reward of the step before, 0 after a reset.
+            pass_action: Then follows its action, one-hot, zeros after a reset. In an episode of several trials both
+                are carried from one to the next.
 
         Raises:
             ValueError: It begins its next episodes at another time.
@@ -62,14 +99,19 @@ class TrialVecEnv(VecEnv):
             raise ValueError(f"the environment must have autoreset_mode 'SameStep', not {env.autoreset_mode.value!r}.")
         self.env = env  # the base class asks for its attributes
         self.face, self.task = env.face, env.task
-        self.input_names, self.action_names, self.period_names = env.input_names, env.action_names, env.period_names
+        self.action_names, self.period_names = env.action_names, env.period_names
         self.ground_truth: NDArray[np.int64] = np.zeros(env.num_envs, np.int64)
         """Action to take on the last observation, (n_envs,)."""
         self._actions: NDArray[np.int64] = np.zeros(env.num_envs, np.int64)
         self._began = time.monotonic()
         self._earned = np.zeros(env.num_envs)
         self._length = np.zeros(env.num_envs, np.int64)
-        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+        self._passed = Passed(env.num_envs, len(env.action_names), pass_reward, pass_action)
+        self.input_names = (*env.input_names, *self._passed.names(env.action_names))
+        space = env.single_observation_space
+        if len(self.input_names) > len(env.input_names):
+            space = spaces.Box(-np.inf, np.inf, (len(self.input_names),), np.float32)
+        super().__init__(env.num_envs, space, env.single_action_space)
 
     def reset(self) -> NDArray[np.float32]:
         """Begin new episodes, with the seeds that `seed` was given, if any; these are used once."""
@@ -79,7 +121,8 @@ class TrialVecEnv(VecEnv):
         self._earned[:], self._length[:] = 0.0, 0
         self.ground_truth = info["ground_truth"]
         self.reset_infos = self._plain(info)
-        return observation
+        self._passed.forget(slice(None))
+        return self._passed.append(observation)
 
     def step_async(self, actions: NDArray[Any]) -> None:
         """Note the actions of the next step, one of each environment."""
@@ -97,16 +140,19 @@ class TrialVecEnv(VecEnv):
         self._length += 1
         self.ground_truth = info["ground_truth"]
         infos = self._plain(info)
+        self._passed.note(reward, self._actions)
+        final = self._passed.append(info["final_obs"]) if done.any() else observation
         ends = info.get("final_info", info)
         for row in np.flatnonzero(info["new_trial"] | done).tolist():
             at = ends if done[row] else info
             if at["new_trial"][row]:  # else the episode was cut in the middle of a trial
                 infos[row] |= self._outcome(at, row)
             if done[row]:
-                infos[row]["terminal_observation"] = info["final_obs"][row].copy()
+                infos[row]["terminal_observation"] = final[row].copy()
                 infos[row]["TimeLimit.truncated"] = bool(truncated[row] and not terminated[row])
             self._earned[row], self._length[row] = 0.0, 0
-        return observation, reward.astype(np.float32), done, infos
+        self._passed.forget(done)
+        return self._passed.append(observation), reward.astype(np.float32), done, infos
 
     def _plain(self, info: Info) -> list[Info]:
         return [
@@ -185,7 +231,13 @@ class TrialVecEnv(VecEnv):
 
 
 def make_sb3_env(
-    task: str | Task, n_envs: int = 1, mode: str = "trial", seed: int | None = None, **settings: Any
+    task: str | Task,
+    n_envs: int = 1,
+    mode: str = "trial",
+    seed: int | None = None,
+    pass_reward: bool = False,
+    pass_action: bool = False,
+    **settings: Any,
 ) -> TrialVecEnv:
     """Environments of a task for the learners of Stable-Baselines3.
 
@@ -196,6 +248,8 @@ def make_sb3_env(
         n_envs: Number of environments.
         mode: An episode is a trial ("trial"), `session_trials` of them ("session"), or never ends ("endless").
         seed: s seeds environment i with s + i at the first reset; None for seeds that nobody knows.
+        pass_reward: Observations end with the reward of the step before.
+        pass_action: Observations end with the action of the step before, one-hot.
         **settings: Settings of the task, e.g. dt=20.0 (ms), and session_trials.
 
     Raises:
@@ -205,7 +259,9 @@ def make_sb3_env(
         settings = task.changed() | settings
         task = task.name
     env = TrialVecEnv(
-        TrialVectorEnv(task, num_envs=n_envs, mode=mode, autoreset_mode=AutoresetMode.SAME_STEP, **settings)
+        TrialVectorEnv(task, num_envs=n_envs, mode=mode, autoreset_mode=AutoresetMode.SAME_STEP, **settings),
+        pass_reward,
+        pass_action,
     )
     if seed is not None:
         env.seed(seed)

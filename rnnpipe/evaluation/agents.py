@@ -66,7 +66,7 @@ def evaluate_agent(
     env = _environment(on, n_trials, n_envs, reset_state)
     _check_spaces(model, env)
     with _seeded(seed):
-        played = _play(_Predicting(model, deterministic), env, n_trials, seed, reset_state)
+        played = _play(Predicting(model, deterministic), env, n_trials, seed, reset_state)
     return _table(played)
 
 
@@ -92,15 +92,11 @@ def record_agent(
         SettingsError: As `evaluate_agent`.
         AnalysisError: The agent has no recurrent units.
     """
-    if not hasattr(getattr(model, "policy", None), "lstm_actor"):
-        raise AnalysisError(
-            f"the agent ({type(model).__name__}) has no recurrent units whose activity could be recorded; train one"
-            " with algorithm: recurrent_ppo or recurrent_a2c."
-        )
+    check_records(model)
     env = _environment(on, n_trials, n_envs, reset_state)
     _check_spaces(model, env)
     with _seeded(seed):
-        played = _play(_Recording(model, deterministic, env.num_envs), env, n_trials, seed, reset_state)
+        played = _play(Recording(model, deterministic, env.num_envs), env, n_trials, seed, reset_state)
     parts: list[Columns] = []
     for part in played:
         past = part.actions < 0
@@ -111,6 +107,19 @@ def record_agent(
         parts.append(activity | {"actions": part.actions, "rewards": part.rewards, "mask": ~past})
     joined = {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
     return _table(played), joined | {"time": np.arange(len(joined["mask"])) * played[0].task.dt}
+
+
+def check_records(model: Any) -> None:
+    """Check that an agent has units whose activity can be recorded.
+
+    Raises:
+        AnalysisError: It has no recurrent ones.
+    """
+    if not hasattr(getattr(model, "policy", None), "lstm_actor"):
+        raise AnalysisError(
+            f"the agent ({type(model).__name__}) has no recurrent units whose activity could be recorded; train one"
+            " with algorithm: recurrent_ppo or recurrent_a2c."
+        )
 
 
 @dataclass(frozen=True)
@@ -166,20 +175,21 @@ def _seeded(seed: int) -> Iterator[None]:
         yield
 
 
-class _Predicting:
+class Predicting:
     """Any agent, through its `predict`."""
 
     def __init__(self, model: Any, deterministic: bool) -> None:
         self.model, self.deterministic, self.state = model, deterministic, None
 
     def __call__(self, observation: NDArray[Any], starts: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Columns]:
+        """Actions on observations, which may start an episode; nothing is recorded."""
         action, self.state = self.model.predict(
             observation, state=self.state, episode_start=starts, deterministic=self.deterministic
         )
         return np.asarray(action), {}
 
 
-class _Recording:
+class Recording:
     """A recurrent agent, through the parts of its policy, which show what `predict` does not."""
 
     def __init__(self, model: Any, deterministic: bool, n_envs: int) -> None:
@@ -194,6 +204,7 @@ class _Recording:
 
     @torch.no_grad()
     def __call__(self, observation: NDArray[Any], starts: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Columns]:
+        """Actions on observations, which may start an episode, and what is recorded, (n_envs, ...) each."""
         policy = self.policy
         seen, _ = policy.obs_to_tensor(observation)
         starting = torch.as_tensor(starts, dtype=torch.float32, device=policy.device)
@@ -212,7 +223,7 @@ class _Recording:
         return action.cpu().numpy(), recorded
 
 
-def _play(agent: _Predicting | _Recording, env: VecEnv, n_trials: int, seed: int, reset_state: str) -> list[_Played]:
+def _play(agent: Predicting | Recording, env: VecEnv, n_trials: int, seed: int, reset_state: str) -> list[_Played]:
     """Play, and sort what was done by trials; each trial is looked up again by the seed of its environment."""
     bottom: TrialVecEnv = env.unwrapped
     task, n = bottom.task, env.num_envs

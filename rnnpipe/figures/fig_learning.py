@@ -27,6 +27,7 @@ X_LABEL = "Training trials (×1000)"
 REWARD = "Mean reward per trial"
 SCORES = {
     "min_correct": ("p_correct", "percent_correct", "Correct (% of decided trials)", 100.0, " %"),
+    "min_performance": ("performance", "percent_of_trials", "Correct (% of trials)", 100.0, " %"),
     "min_return": ("mean_return", "mean_return", "Mean return of an episode", 1.0, ""),
 }
 """By the attribute that holds the target of panel B: column of the history, of the curve, label, scale, unit."""
@@ -46,6 +47,12 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
         seeds = ", ".join(map(str, histories))
         raise SettingsError(f"settings of the figure: main_seed = {main}: no history of that seed (there are {seeds}).")
     target, column, measure, label, scale, unit = _score(histories[main])
+    for history in histories.values():
+        if _score(history)[0] != target:
+            raise ArtefactError(
+                f"{history.attrs['path']}: its training was scored by {_score(history)[0]}, that of"
+                f" {histories[main].attrs['path']} by {target}; draw them as two figures."
+            )
     parts = []
     for seed, history in histories.items():
         curve, role = learning_curve(history), "main" if seed == main else "other"
@@ -111,6 +118,8 @@ def draw(table: pd.DataFrame) -> Figure:
             axes.set_ylim(min(-1.05, lowest - 0.05) if lowest < 0 else 0.0, max(1.0, highest + 0.05))
         elif label == SCORES["min_correct"][2]:
             axes.set(ylim=(40, 100), yticks=[40, 60, 80, 100])
+        elif label == SCORES["min_performance"][2]:
+            axes.set(ylim=(0, 100), yticks=[0, 20, 40, 60, 80, 100])
         _draw_curves(axes, table, panel)
     return figure
 

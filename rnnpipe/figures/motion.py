@@ -42,10 +42,14 @@ def only(inputs: Inputs, need: str) -> Path:
 def motion_table(path: Path, *more: str) -> pd.DataFrame:
     """Trial table of a motion task.
 
+    Of two directions on a ring, the first (choice 1) is shown as left and the second as right.
+
     Raises:
         ArtefactError: It is of another task.
     """
     table = read_table(path)
+    if "side" not in table and "direction" in table and len(table.attrs.get("action_names", ())) == 3:
+        table["side"] = np.where(table["direction"] == 0, -1, 1)
     if absent := [name for name in (*COLUMNS, *more) if name not in table]:
         raise ArtefactError(
             f"{path}: trials of task {table.attrs.get('task')!r} have no column {absent[0]!r}, which this figure needs;"

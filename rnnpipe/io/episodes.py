@@ -16,7 +16,7 @@ from rnnpipe.io.hdf5 import Field, attributes, create, put, read
 from rnnpipe.tasks._environment import EnvironmentTask, Episodes
 
 if TYPE_CHECKING:  # sampling a data set needs no torch
-    from rnnpipe.io.network import Network
+    from rnnpipe.io.match import Trained
 
 KIND = "episodes"
 SCHEMA = {"seed": Field(("trial",), "i", "what the environment is reset with")}
@@ -37,7 +37,7 @@ def write_episodes(
 class EpisodesFile:
     """Episodes read from disk, of the environment that a network was trained on."""
 
-    def __init__(self, path: str | Path, file: h5py.File, network: Network) -> None:
+    def __init__(self, path: str | Path, file: h5py.File, network: Trained) -> None:
         self.path, self.attributes = Path(path), attributes(file)
         self._seeds: NDArray[np.int64] = file["seed"][:]
         self.n_trials = len(self._seeds)
@@ -57,7 +57,7 @@ class EpisodesFile:
 
 
 @contextmanager
-def open_episodes(path: str | Path, network: Network) -> Iterator[EpisodesFile]:
+def open_episodes(path: str | Path, network: Trained) -> Iterator[EpisodesFile]:
     """Episodes for a network, checked to be of its environment.
 
     Raises:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from rnnpipe.errors import ArtefactError
 from rnnpipe.io.network import Network
@@ -15,7 +16,19 @@ if TYPE_CHECKING:
     from rnnpipe.networks.policy_kind import PolicySettings
 
 
-def check_match(network: Network, trials: TrialsFile) -> None:
+class Trained(Protocol):
+    """Whatever has a file and the task that it was trained on."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def task(self) -> AnyTask:
+        """The task."""
+
+
+def check_match(network: Trained, trials: TrialsFile) -> None:
     """Check that trials are of the network's task, step and channels.
 
     Raises:

@@ -12,7 +12,10 @@ from typing import Any
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import Settings, suggest
 
-POLICY_GRADIENT, BPTT, REGRESSION = "policy_gradient", "bptt", "regression"
+POLICY_GRADIENT, BPTT, REGRESSION, SB3 = "policy_gradient", "bptt", "regression", "sb3"
+
+SUPERVISED = (BPTT, REGRESSION)
+"""Rules that train several networks at once."""
 
 _RATE = "rnnpipe.networks.rate_settings:RateSettings"
 _CTRNN = "rnnpipe.networks.ctrnn_settings:CtrnnSettings"
@@ -23,6 +26,7 @@ _LEARNING = {
     POLICY_GRADIENT: "rnnpipe.training.settings:PolicyGradientSettings",
     BPTT: "rnnpipe.training.bptt_settings:BpttSettings",
     REGRESSION: "rnnpipe.training.regression_settings:RegressionSettings",
+    SB3: "rnnpipe.training.sb3_settings:Sb3Settings",
 }
 
 
@@ -54,11 +58,18 @@ def groups_of(given: Mapping[str, Any]) -> dict[str, type[Settings]]:
     rate, continuous = is_rate(given), _kind(given) == "ctrnn"
     if rule == BPTT and not rate:
         raise SettingsError(f"network: kind = {_kind(given)!r}: rule bptt trains rate networks; set kind: rate.")
+    if rule == SB3 and _kind(given) is not None:
+        raise SettingsError(
+            f"network: kind = {_kind(given)!r}: the networks of rule sb3 are Stable-Baselines3's, with settings among"
+            " those of learning; leave network out."
+        )
     if continuous != (rule == REGRESSION) and _kind(given) is not None:
         raise SettingsError(
             f"network: kind = {_kind(given)!r}: rule regression trains continuous-time networks, and these learn by it"
             " only; set kind: ctrnn and learning.rule: regression, or neither."
         )
+    if rule == SB3:
+        return {"learning": _class(_LEARNING[rule])}  # which has the settings of the agent's network, too
     names = {"network": _CTRNN if rule == REGRESSION else _RATE if rate else _GATED}
     if rule == POLICY_GRADIENT:
         names["value_network"] = _VALUE
@@ -82,6 +93,11 @@ def modules_of(given: Mapping[str, Any]) -> tuple[str, ...]:
     if rule_of(given) == POLICY_GRADIENT:
         names.add(f"rnnpipe.networks.{'rate' if is_rate(given) else 'gated'}_policy")
     return tuple(sorted(name.removeprefix("rnnpipe.") for name in names))
+
+
+def evaluation_modules_of(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Modules that evaluations of what these settings train import by name, below `rnnpipe`."""
+    return ("evaluation.run_agent",) if rule_of(given) == SB3 else ()
 
 
 def _kind(given: Mapping[str, Any]) -> Any:

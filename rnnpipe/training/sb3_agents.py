@@ -1,41 +1,29 @@
-"""Agents of Stable-Baselines3 on our tasks: made from plain settings, trained, and kept as plain tensors."""
+"""Agents of Stable-Baselines3 on our tasks: trained, and kept as plain tensors and plain settings."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import torch
 
-from rnnpipe.environments.sb3 import make_sb3_env
-from rnnpipe.errors import ArtefactError, SettingsError, TrainingError
+from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.io.network import SCHEMA_VERSION, read_tensors, write_tensors
 from rnnpipe.settings import parse
-from rnnpipe.tasks import trial_task_class
-from rnnpipe.tasks._base import Task
+from rnnpipe.tasks import task_class
+from rnnpipe.tasks._environment import AnyTask
+from rnnpipe.training.sb3_learner import Learner
+from rnnpipe.training.sb3_models import finite, make_env, make_model
 from rnnpipe.training.sb3_settings import Sb3Settings
 
-try:
-    from sb3_contrib import RecurrentPPO
-    from stable_baselines3 import A2C, PPO
-    from stable_baselines3.common.callbacks import BaseCallback
-    from stable_baselines3.common.vec_env import VecEnv, VecFrameStack
-except ModuleNotFoundError as error:
-    if error.name not in ("sb3_contrib", "stable_baselines3"):
-        raise
-    raise ArtefactError(
-        f"the package {error.name.replace('_', '-')!r} is not installed; install it with `pip install 'rnnpipe[sb3]'`."
-    ) from None
+if TYPE_CHECKING:
+    from stable_baselines3.common.vec_env import VecEnv
 
 KIND = "sb3_agent"
-
-UNCLIPPED = 1e9
-"""Clip range under which nothing is clipped: recurrent A2C makes one update, from probability ratios of 1."""
 
 
 @dataclass(frozen=True)
@@ -44,67 +32,31 @@ class Agent:
 
     model: Any
     """The learner of Stable-Baselines3, with its policy in `.policy`."""
-    task: Task
+    task: AnyTask
     settings: Sb3Settings
     seed: int
     curve: pd.DataFrame = field(repr=False)
     """Learning curve, one row for each `block_trials` training trials: `n_steps` of all environments and `n_trials` so
     far, and means over the block: `performance` (fraction of trials with the correct choice), `mean_reward` (of a
-    trial, summed) and `mean_length` (steps)."""
+    trial, summed) and `mean_length` (steps); of an environment, over episodes and without `performance`, but with
+    `mean_return`. `value_rmse` is the error of the predicted return in the rollout in which the block ended."""
+    score: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """How learning ended: `n_steps`, `n_trials_trained`, `n_updates`, `reached_criterion`, and the last block's
+    measures."""
+    provenance: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What made it, where stage `train` did."""
 
     def make_env(self, n_envs: int = 16, seed: int | None = None) -> VecEnv:
         """Environments as the agent was trained in."""
         return make_env(self.task, self.settings, n_envs, seed)
 
 
-def make_env(task: Task, settings: Sb3Settings, n_envs: int, seed: int | None = None) -> VecEnv:
-    """Environments of a task in the mode, and with the frames stacked, that the settings ask for."""
-    env: VecEnv = make_sb3_env(task, n_envs, settings.mode, seed, session_trials=settings.session_trials)
-    return VecFrameStack(env, settings.n_stack) if settings.n_stack > 1 else env
-
-
-def make_model(env: VecEnv, settings: Sb3Settings, seed: int | None, device: str = "cpu") -> Any:
-    """The untrained learner.
-
-    Its seed, where there is one, seeds the global generators of torch, numpy and Python, too.
-    """
-    algorithm, rollout = settings.algorithm, env.num_envs * settings.filled("n_steps")
-    arguments: dict[str, Any] = {
-        "n_steps": settings.filled("n_steps"),
-        "learning_rate": settings.filled("learning_rate"),
-        "gamma": settings.filled("gamma"),
-        "gae_lambda": settings.filled("gae_lambda"),
-        "ent_coef": settings.filled("entropy_bonus"),
-        "vf_coef": settings.value_weight,
-        "max_grad_norm": settings.max_grad_norm,
-        "normalize_advantage": settings.filled("normalize_advantage"),
-        "policy_kwargs": {"net_arch": list(settings.hidden_layers)},
-        "seed": seed,
-        "device": device,
-    }
-    if algorithm == "a2c":
-        return A2C("MlpPolicy", env, **arguments)
-    arguments |= {
-        "batch_size": min(settings.filled("batch_size") or rollout, rollout),
-        "n_epochs": settings.filled("n_epochs"),
-        "clip_range": UNCLIPPED if algorithm == "recurrent_a2c" else settings.clip_range,
-    }
-    if algorithm == "ppo":
-        return PPO("MlpPolicy", env, **arguments)
-    arguments["policy_kwargs"] |= {
-        "lstm_hidden_size": settings.n_units,
-        "shared_lstm": settings.critic == "shared",
-        "enable_critic_lstm": settings.critic == "own",
-    }
-    return RecurrentPPO("MlpLstmPolicy", env, **arguments)
-
-
 def train_agent(
-    task: Task,
+    task: AnyTask,
     settings: Sb3Settings,
     seed: int,
     device: str = "cpu",
-    progress: Callable[[dict[str, float]], None] | None = None,
+    progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> Agent:
     """Train an agent.
 
@@ -120,78 +72,34 @@ def train_agent(
 
     Raises:
         SettingsError: The task has nothing to choose, or the agent no frame to stack.
-        TrainingError: The agent's weights became NaN or infinite.
+        TrainingError: The agent's weights became NaN or infinite, or no trial ended.
     """
-    _check(settings)
-    env = make_env(task, settings, settings.n_envs)
-    model = make_model(env, settings, seed, device)
-    # the learner has passed its own seed on, under which neighbouring seeds would share all rows but one
-    env.seed(int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 1)
-    blocks = _Blocks(settings.block_trials, settings.target_performance, progress)
-    try:
-        model.learn(settings.max_steps, callback=blocks)
-    except (ValueError, RuntimeError) as error:  # torch refuses a distribution whose parameters are NaN
-        if _finite(model):
-            raise
-        raise TrainingError(_diverged(settings)) from error
-    if not _finite(model):
-        raise TrainingError(_diverged(settings))
-    return Agent(model, task, settings, seed, blocks.curve())
+    learner = Learner(task, settings, seed, device)
+    while not learner.finished:
+        for row in learner.update():
+            if progress is not None:
+                progress(row)
+    return trained(learner, seed)
 
 
-def _check(settings: Sb3Settings) -> None:
-    if settings.recurrent and settings.n_stack > 1:
-        raise SettingsError(
-            f"learning: n_stack = {settings.n_stack}: frames are stacked for agents without memory; leave it out or"
-            " take algorithm: ppo."
-        )
+def trained(learner: Learner, seed: int, provenance: Mapping[str, str] | None = None) -> Agent:
+    """The agent of a learner at the end of its training.
 
-
-def _finite(model: Any) -> bool:
-    return all(bool(torch.isfinite(p).all()) for p in model.policy.parameters())
-
-
-def _diverged(settings: Sb3Settings) -> str:
-    return (
-        f"the agent's weights became NaN or infinite; lower learning.learning_rate"
-        f" ({settings.filled('learning_rate'):g}) or learning.max_grad_norm ({settings.max_grad_norm:g})."
-    )
-
-
-CURVE = ("n_steps", "n_trials", "performance", "mean_reward", "mean_length")
-
-
-class _Blocks(BaseCallback):
-    """The learning curve, and the end of training at a performance."""
-
-    def __init__(
-        self, block_trials: int, target: float | None, progress: Callable[[dict[str, float]], None] | None
-    ) -> None:
-        super().__init__()
-        self.block_trials, self.target, self.progress = block_trials, target, progress
-        self.rows: list[dict[str, float]] = []
-        self.trials: list[tuple[float, float, int]] = []
-        self.n_trials = 0
-
-    def _on_step(self) -> bool:
-        for info in self.locals["infos"]:
-            if "performance" in info:
-                self.trials.append((info["performance"], info["episode"]["r"], info["episode"]["l"]))
-        goes_on = True
-        while len(self.trials) >= self.block_trials:
-            block, self.trials = self.trials[: self.block_trials], self.trials[self.block_trials :]
-            self.n_trials += len(block)
-            means = [float(x) for x in np.mean(block, axis=0)]
-            row = dict(zip(CURVE, [self.num_timesteps, self.n_trials, *means], strict=True))
-            self.rows.append(row)
-            if self.progress is not None:
-                self.progress(row)
-            goes_on &= self.target is None or row["performance"] < self.target
-        return goes_on
-
-    def curve(self) -> pd.DataFrame:
-        table = pd.DataFrame(self.rows, columns=list(CURVE), dtype=float)
-        return table.astype({"n_steps": int, "n_trials": int})
+    Raises:
+        TrainingError: No trial has ended.
+    """
+    learner.finish()
+    curve = pd.DataFrame([{k: v for k, v in row.items() if k != "seconds"} for row in learner.rows])
+    last = learner.rows[-1]
+    measures = ("performance", "mean_reward", "mean_return", "mean_length")
+    score: dict[str, Any] = {
+        **{name: last[name] for name in measures if name in last},
+        "reached_criterion": any(row["criterion"] for row in learner.rows),
+        "n_updates": learner.n_updates,
+        "n_steps": learner.n_steps,
+        "n_trials_trained": learner.n_trials,
+    }
+    return Agent(learner.model, learner.task, learner.settings, seed, curve, score, provenance or {})
 
 
 def save_agent(path: str | Path, agent: Agent) -> None:
@@ -212,7 +120,9 @@ def save_agent(path: str | Path, agent: Agent) -> None:
         "settings": json.dumps(settings, sort_keys=True),
         "seed": agent.seed,
         "policy": dict(agent.model.policy.state_dict()),
-        "curve": {name: agent.curve[name].tolist() for name in CURVE},
+        "curve": {str(name): column.tolist() for name, column in agent.curve.items()},
+        "score": dict(agent.score),
+        "provenance": json.dumps(dict(agent.provenance), sort_keys=True),
     }
     write_tensors(path, content)
 
@@ -228,13 +138,15 @@ def load_agent(path: str | Path, device: str = "cpu") -> Agent:
     try:
         settings = json.loads(content["settings"])
         values = dict(settings["task"])
-        task = parse(trial_task_class(values.pop("name")), values, "task")
+        task = parse(task_class(values.pop("name")), values, "task")
         learning = parse(Sb3Settings, settings["learning"], "learning")
-        _check(learning)
-        seed, curve = int(content["seed"]), pd.DataFrame({name: content["curve"][name] for name in CURVE})
+        curve = pd.DataFrame(dict(content["curve"]))
+        if not {"n_steps", "n_trials"} <= set(curve):
+            raise KeyError("curve")
         with torch.random.fork_rng(devices=[]):  # its weights are drawn, and then replaced
             model = make_model(make_env(task, learning, learning.n_envs), learning, None, device)
         model.policy.load_state_dict(content["policy"])
+        rest = int(content["seed"]), curve, dict(content["score"]), dict(json.loads(content["provenance"]))
     except SettingsError as error:
         raise ArtefactError(f"{path}: was made with settings this rnnpipe does not know: {error}") from None
     except RuntimeError as error:
@@ -242,6 +154,6 @@ def load_agent(path: str | Path, device: str = "cpu") -> Agent:
         raise ArtefactError(f"{path}: its tensors are not those that its settings ask for ({reason}).") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtefactError(f"{path}: is damaged or incomplete ({error!r}); train the agent again.") from None
-    if not _finite(model):
+    if not finite(model):
         raise ArtefactError(f"{path}: holds NaN or infinite values; train the agent again.")
-    return Agent(model, task, learning, seed, curve)
+    return Agent(model, task, learning, *rest)

@@ -55,6 +55,10 @@ class Sb3Settings(Settings):
     )
     session_trials: int = setting(100, "trials of an episode in mode session", "trials", gt=0)
     n_stack: int = setting(1, "observations of that many steps are shown at once (frame stacking)", "steps", gt=0)
+    pass_reward: bool = setting(False, "observations end with the reward of the step before, 0 after a reset")
+    pass_action: bool = setting(
+        False, "observations end with the action of the step before, one-hot, zeros after a reset"
+    )
     n_units: int = setting(64, "units of the LSTM, of recurrent algorithms", gt=0)
     critic: Literal["shared", "own", "linear"] = setting(
         "shared",

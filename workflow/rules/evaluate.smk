@@ -18,7 +18,7 @@ rule evaluate:
         gpu=gpus,
     params:
         network=lambda w: study.network(w.experiment, w.seed),
-        code=lambda w: code("evaluate", *study.task_modules(study.experiment(w.experiment).task)),
+        code=lambda w: code("evaluate", *study.evaluation_modules(w.experiment)),
         record_activity=lambda w: study.record_activity_flag(w.experiment, w.dataset),
         device=device,
     message:
