@@ -23,6 +23,7 @@ def tables() -> str:
     from rnnpipe.tasks import environment_task_names, task_class, task_names
     from rnnpipe.training.bptt_settings import BpttSettings
     from rnnpipe.training.regression_settings import RegressionSettings
+    from rnnpipe.training.sb3_settings import Sb3Settings
     from rnnpipe.training.settings import PolicyGradientSettings
 
     tasks: dict[str, list[str]] = {}  # those that have the same settings share a table
@@ -39,6 +40,7 @@ def tables() -> str:
         "`network` with `kind: ctrnn`": CtrnnSettings,
         "`learning` with `rule: regression`": RegressionSettings,
     }
+    groups |= {"`learning` with `rule: sb3`": Sb3Settings}
     groups |= {"`fixed_points`": FixedPointSettings, "`search` of an experiment": FixedPointSearch}
     groups |= {"`lif`": LifSettings, "`search` of a mapping": SearchSettings}
     lines += [f"\n### {title}\n{_table(model)}" for title, model in groups.items()]
