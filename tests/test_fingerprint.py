@@ -134,7 +134,7 @@ def test_every_stage_of_the_package_has_a_hash_and_the_figures_have_their_own() 
 
     fingerprint = Fingerprint(ROOT, "rnnpipe", LIBRARIES)
     for stage in STAGES:
-        assert len(fingerprint(f"rnnpipe.cli.{stage}")) == 16
+        assert len(fingerprint(f"rnnpipe.cli.{stage.replace('-', '_')}")) == 16
     assert "rnnpipe.cli.main" not in fingerprint.closure("rnnpipe.cli.train")
     train = fingerprint.closure("rnnpipe.cli.train", "rnnpipe.tasks.rdm_fixed")
     assert not [m for m in train if ".figures" in m or ".analysis" in m or m.endswith("tasks.rdm_rt")]

@@ -29,6 +29,7 @@ STAGES = {
     "export": "Write a trained rate network for other programs.",
     "convert": "Make a network of the parameters of one of another program.",
     "figures": "Draw a figure and write the numbers it plots.",
+    "plot-env": "Draw some trials of a task, an environment or an agent.",
     "claims": "Check the numbers of a paper against the evaluations.",
     "bench": "Measure the speed of training, evaluation and environments.",
     "info": "Describe any file this program has written.",
@@ -66,7 +67,7 @@ class Stages(click.Group):
         """Import a stage."""
         if name not in STAGES:
             return None
-        command: click.Command = importlib.import_module(f"rnnpipe.cli.{name}").command
+        command: click.Command = importlib.import_module(f"rnnpipe.cli.{name.replace('-', '_')}").command
         return command
 
     def resolve_command(
