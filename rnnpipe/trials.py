@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-OUTSIDE, DECISION, TIMEOUT, FREE, EARLY = range(5)
+OUTSIDE, DECISION, TIMEOUT, FREE, EARLY, FIRST, GRADED = range(7)
 """Phases of a step, rows of the rule table; a task's table has those up to the last one that it uses.
 
 * OUTSIDE: to act is too soon, and has its price;
@@ -24,7 +24,9 @@ OUTSIDE, DECISION, TIMEOUT, FREE, EARLY = range(5)
 * TIMEOUT: the last step of a trial, which ends it whatever the action; in tasks whose trials end with the decision
   period a choice counts there, too;
 * FREE: whatever is done earns nothing and changes nothing; steps after a trial's last one, never reached, are so, too;
-* EARLY: to act is a false alarm, which ends the trial as a wrong answer does.
+* EARLY: to act is a false alarm, which ends the trial as a wrong answer does;
+* FIRST: an answer is due that lets the trial go on, as no other action does, waiting neither;
+* GRADED and all rows after it: a choice counts, but earns less than it does in the decision.
 """
 
 FIXATE = 0
@@ -104,13 +106,24 @@ class Trials:
 
     @property
     def ground_truth(self) -> NDArray[np.int8]:
-        """Action to take at each step, (n_steps, n_trials): wait, and wherever it counts the correct choice.
+        """Action to take at each step, (n_steps, n_trials): wait, and wherever it counts for most the correct choice.
 
-        Where several choices are correct it is the first of them, where none is, waiting.
+        Where several choices are correct it is the first of them, where none is, waiting. Where waiting would end the
+        trial and another action would not, it is that action; where no action is a choice, but one earns more than to
+        wait, it is that one.
         """
+        i = np.arange(self.n_trials)
         answer = np.where((self.correct == 1).any(1), (self.correct == 1).argmax(1), FIXATE)
-        counts = self.choices[self.phase, np.arange(self.n_trials), answer]
-        return np.where(counts, answer, FIXATE).astype(np.int8)
+        earns = np.where(self.choices[:, i, answer], self.rewards[:, i, answer], -np.inf)
+        table = np.where(np.isfinite(earns) & (earns >= earns.max(0)), answer, FIXATE)
+        rest = ~np.asarray(self.choices.any(2))[..., None] & ~self.stops
+        earned = np.where(rest, self.rewards, -np.inf)
+        pays = earned.max(2) > np.where(rest.any(2), self.rewards[..., FIXATE], np.inf)
+        table = np.where(pays, earned.argmax(2), table)
+        goes_on = ~self.stops & self.stops[..., FIXATE, None]
+        table = np.where(goes_on.any(2), goes_on.argmax(2), table).astype(np.int8)
+        truth: NDArray[np.int8] = table[self.phase, i]
+        return truth
 
     @property
     def loss_mask(self) -> NDArray[np.bool_]:

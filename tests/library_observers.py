@@ -85,6 +85,10 @@ def longer(task: Any, trials: Trials) -> Ints:
     return np.where(first > second, 1, 2)
 
 
+def go_cue(task: Any, trials: Trials) -> Ints:
+    return shown(trials, "stimulus").argmax(1)
+
+
 LIBRARY_OBSERVERS: dict[str, tuple[Callable[[Any, Trials], Ints], Callable[[Any, Trials], float], float]] = {
     "context_decision_making": (first_modality, first_modality_accuracy, 0.941),
     "multisensory_integration": (both_modalities, both_modalities_accuracy, 0.908),
@@ -92,6 +96,7 @@ LIBRARY_OBSERVERS: dict[str, tuple[Callable[[Any, Trials], Ints], Callable[[Any,
     "probabilistic_reasoning": (sum_of_weights, sum_of_weights_accuracy, 0.916),
     "hierarchical_reasoning": (delay_by_rule, certain, 1.0),
     "interval_discrimination": (longer, certain, 1.0),
+    "delayed_go_nogo": (go_cue, certain, 1.0),
 }
 """The answer to each trial, how often it is right in closed form, and that at the defaults, to three digits."""
 

@@ -21,8 +21,8 @@ from rnnpipe.environments import IDS, TrialEnv, TrialVectorEnv
 from rnnpipe.errors import SettingsError
 from rnnpipe.tasks import choice_task_names, task_names, trial_task_class
 from rnnpipe.tasks._base import TimeoutTask
-from rnnpipe.tasks._periods import PeriodTask
-from rnnpipe.trials import TIMEOUT
+from rnnpipe.tasks._periods import ConsecutiveTask
+from rnnpipe.trials import FIRST, TIMEOUT
 
 all_ids = pytest.mark.parametrize("id", sorted(id for id, name in IDS.items() if name not in ALIKE))
 all_tasks = pytest.mark.parametrize("task", [name for name in choice_task_names() if name not in ALIKE])
@@ -40,6 +40,7 @@ SHORT: dict[str, dict[str, Any]] = {
         "fixation": 100.0, "stimulus_max": 300.0, "delay_min": 150.0, "delay_max": 300.0, "delay_mean": 200.0,
         "sure_min": 50.0, "sure_max": 150.0, "sure_mean": 100.0,
     },
+    "post_decision_wager": {"sure_onset": 50.0},
     "padoaschioppa2006": {"fixation": 100.0, "offer_min": 100.0, "offer_max": 300.0},
     "gambling": {"fixation": 100.0, "stimulus": 100.0},
     "go_nogo": {"fixation": 100.0, "stimulus": 100.0, "tmax": 600.0},
@@ -67,7 +68,7 @@ SHORT: dict[str, dict[str, Any]] = {
 def short(task: str, **more: Any) -> dict[str, Any]:
     of = trial_task_class(task)
     # of its periods those that are settings
-    periods = dict.fromkeys(set(of.periods) & set(of.model_fields), 100.0) if issubclass(of, PeriodTask) else {}
+    periods = dict.fromkeys(set(of.periods) & set(of.model_fields), 100.0) if issubclass(of, ConsecutiveTask) else {}
     return {"dt": 50.0, **periods, **SHORT.get(task, {}), **more}
 
 
@@ -145,8 +146,9 @@ def test_observations_are_the_rows_of_the_trials(task: str) -> None:
         inside = [i for i, name in enumerate(names) if trials.during(name)[t, 0]]
         assert info["period"] == (inside[-1] if inside else -1)
         assert info["ground_truth"] == trials.ground_truth[t, 0]
-        observation, reward, terminated, truncated, info = env.step(0)
-        assert observation.dtype == np.float32 and type(reward) is float and reward == 0
+        asked = trials.phase[t, 0] == FIRST  # an answer without which the trial would not go on
+        observation, reward, terminated, truncated, info = env.step(info["ground_truth"] if asked else 0)
+        assert observation.dtype == np.float32 and type(reward) is float and reward == asked
         assert terminated is False and truncated is False and info["new_trial"] is False
         np.testing.assert_array_equal(observation, trials.inputs[t + 1, 0])
     observation, reward, terminated, truncated, info = env.step(0)
@@ -176,10 +178,13 @@ def test_playing_the_ground_truth_earns_the_most(task: str) -> None:
             _, reward, terminated, _, info = env.step(info["ground_truth"])
             rewards.append(reward)
             t += 1
-        answer = trials.ground_truth[:, i].max()
+        truth, decision = trials.ground_truth[:, i], trials.periods["decision"][i, 0]
+        answer = truth[decision:].max()
         assert answer != 0 or env.task.withholds
-        assert t == (trials.periods["decision"][i, 0] if answer else (trials.phase[:, i] == TIMEOUT).argmax())
-        assert sum(rewards) == rewards[-1] == trials.discount[t] * trials.rewards[1 if answer else 2, i, answer]
+        begins = truth.argmax() if getattr(env.task, "graded", False) else decision
+        assert t == (begins if answer else (trials.phase[:, i] == TIMEOUT).argmax())
+        assert sum(rewards) == rewards[-1] * (1 + (trials.phase[:, i] == FIRST).any())
+        assert rewards[-1] == trials.discount[t] * trials.rewards[1 if answer else 2, i, answer]
         most = max(trials.rewards[1, i].max(), trials.rewards[2, i, 0] if env.task.withholds else -np.inf)
         assert env.task.random_rewards or rewards[-1] == trials.discount[t] * most
         assert info["performance"] == 1

@@ -163,7 +163,7 @@ def test_two_stimuli_never_last_equally_long() -> None:
 )
 def test_intervals_are_right_within_their_tolerance(name: str, conditions: dict[str, Any], due: list[float]) -> None:
     """From flash to action, in ms: correct from 20% and 25 ms too short to as much too long, and nowhere else."""
-    task = make(name, dt=10.0, fixation=100.0, reward_wrong=-0.5, reward_timeout=-0.25)
+    task = make(name, dt=10.0, fixation=100.0, reward_wrong=-0.5, reward_timeout=-0.25, graded=False)
     trials = drawn(task, 2, **conditions)
     flash = trials.periods["production"][:, 0]
     error = 0.2 * np.array(due) + 25

@@ -19,7 +19,7 @@ from rnnpipe.analysis.psychometric import LEFT, Fit, fit_least_squares
 from rnnpipe.analysis.recording import Recording
 from rnnpipe.errors import ArtefactError
 from rnnpipe.io.evaluation import task_of
-from rnnpipe.tasks.padoaschioppa2006 import PadoaSchioppa2006
+from rnnpipe.tasks._juices import JuiceTask
 
 MIN_GROUP = 20
 """Trials that a mean rate of one offer (and choice) needs."""
@@ -57,14 +57,14 @@ CLASSES = ("chosen value", "offer value A", "offer value B", "choice")
 OFFER_VALUE = ("offer value A", "offer value B")
 
 
-def juice_task(table: pd.DataFrame, where: object = "the trial table") -> PadoaSchioppa2006:
+def juice_task(table: pd.DataFrame, where: object = "the trial table") -> JuiceTask:
     """The task of a trial table, with its offers and values.
 
     Raises:
         ArtefactError: It is another task.
     """
     task = task_of(table.attrs, where)
-    if not isinstance(task, PadoaSchioppa2006):
+    if not isinstance(task, JuiceTask):
         raise ArtefactError(f"{where}: task {task.name!r} offers no juices; give an evaluation of padoaschioppa2006.")
     return task
 

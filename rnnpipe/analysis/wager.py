@@ -23,7 +23,7 @@ from rnnpipe.analysis.psychometric import LEFT, RIGHT
 from rnnpipe.analysis.recording import Recording
 from rnnpipe.analysis.selectivity import ACTIVE, d_prime_of
 from rnnpipe.analysis.traces import MIN_TRIALS, grouped_traces
-from rnnpipe.tasks.postdecisionwager import SURE
+from rnnpipe.tasks._sure import SURE
 
 INTERMEDIATE = (6.4, 25.6)
 """Lowest and highest coherence (percent) at which accuracy is off chance and off the ceiling, so that it can differ."""

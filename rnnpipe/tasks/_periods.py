@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import setting
-from rnnpipe.tasks._base import Bounds, Conditions, During, JudgedTask, Rules
+from rnnpipe.tasks._base import Bounds, Conditions, During, JudgedTask, Rules, Task
 from rnnpipe.tasks._draws import Draw, Rng
 from rnnpipe.tasks._durations import Duration, drawn, ends, floored
 from rnnpipe.trials import DECISION, EARLY, FIXATE, FREE, OUTSIDE, TIMEOUT
@@ -19,7 +19,7 @@ from rnnpipe.trials import DECISION, EARLY, FIXATE, FREE, OUTSIDE, TIMEOUT
 CueScheme = Literal["fixation", "stimulus", "decision"]
 
 
-class PeriodTask(JudgedTask):
+class ConsecutiveTask(Task):
     """A task whose trials are `periods` one after the other, and end with the last of them, in which choices count.
 
     Each period is a setting of that name, its `Duration`, or is `derived` from what else is drawn; drawn durations are
@@ -29,12 +29,11 @@ class PeriodTask(JudgedTask):
     whatever `dt` is.
 
     Acting in one of the periods `waiting` costs `reward_abort` and ends the trial only if `abort_ends`; acting in other
-    periods before the decision is ignored (`early`: ends the trial with `reward_wrong`). In the last period a choice
-    ends the trial with `reward_correct` or `reward_wrong`. Waiting to its end earns `reward_timeout`; in a task that
-    `withholds` it is an answer, which earns `reward_correct` where it is right.
+    periods before the decision is ignored. In the last period a choice ends the trial with the reward that `judge`
+    gives it. Waiting to its end earns `reward_timeout`; in a task that `withholds` it is an answer.
 
     A subclass gives the class attributes below, its settings, `categories` (what is drawn besides durations), `show`
-    (its signals) and `answer` (the correct action). Its last period is called "decision" unless a stimulus is on in it.
+    (its signals) and `judge`. Its last period is called "decision" unless a stimulus is on in it.
 
     A network that learns by policy gradient acts once before it sees an input: it does not see that of step 0.
 
@@ -48,8 +47,6 @@ class PeriodTask(JudgedTask):
     """Periods in which signals are shown."""
     waiting: ClassVar[tuple[str, ...]] = ("fixation",)
     """Periods in which acting costs `reward_abort`."""
-    early: ClassVar[tuple[str, ...]] = ()
-    """Periods in which acting, as long as choices do not count, is a false alarm."""
     optional: ClassVar[tuple[str, ...]] = ("fixation", "delay")
     """Periods that may be left out, with a duration of 0."""
     noise: ClassVar[str] = "sigma"
@@ -85,6 +82,11 @@ class PeriodTask(JudgedTask):
     @property
     def longest_trial(self) -> float:
         return self.longest()
+
+    @property
+    def n_phases(self) -> int:
+        """Rows of the rule table; see `Trials`."""
+        return FREE + 1
 
     @property
     def sigma_step(self) -> float:
@@ -149,29 +151,20 @@ class PeriodTask(JudgedTask):
 
     def phases(self, periods: Mapping[str, NDArray[np.int32]], during: During) -> NDArray[np.uint8]:
         phase = np.full(during["decision"].shape, FREE, np.uint8)
-        for these, which in ((self.waiting, OUTSIDE), (self.early, EARLY)):
-            for period in these:
-                phase[during[period]] = which
+        for period in self.waiting:
+            phase[during[period]] = OUTSIDE
         phase[during["decision"]] = DECISION
         end = periods["decision"][:, 1]
         phase[end - 1, np.arange(len(end))] = TIMEOUT
         return phase
 
     def rules(self, conditions: Conditions, value: NDArray[np.floating[Any]]) -> Rules:
-        rewards, stops, choices = self.choice_rules((EARLY if self.early else FREE) + 1, conditions, value)
-        acts = np.arange(value.shape[1]) != FIXATE
+        rewards, stops, choices = self.choice_rules(self.n_phases, conditions, value)
         stops[OUTSIDE] &= self.abort_ends
         rewards[TIMEOUT], choices[TIMEOUT], stops[TIMEOUT] = rewards[DECISION], choices[DECISION], True
         choices[TIMEOUT, :, FIXATE] = self.withholds
         rewards[TIMEOUT, :, FIXATE] = value[:, FIXATE] if self.withholds else self.reward_timeout
-        if self.early:
-            rewards[EARLY, :, acts], stops[EARLY, :, acts] = self.reward_wrong, True
         return rewards, stops, choices
-
-    def judge(self, conditions: Conditions) -> tuple[NDArray[np.floating[Any]], NDArray[np.int8]]:
-        value, correct = super().judge(conditions)
-        value[:, FIXATE] = np.where(correct[:, FIXATE] == 1, self.reward_correct, self.reward_timeout)
-        return value, correct
 
     def shortest_periods(self) -> dict[str, float]:
         shortest = {}
@@ -183,3 +176,38 @@ class PeriodTask(JudgedTask):
 
     def longest(self) -> float:
         return sum(floored(max(ends(duration)), self.dt) for duration in self.durations().values())
+
+
+class PeriodTask(ConsecutiveTask, JudgedTask):
+    """A task of consecutive periods in which each choice is right or wrong.
+
+    A choice earns `reward_correct` or `reward_wrong`, as does waiting in a task that `withholds`. Acting in one of the
+    periods `early`, as long as choices do not count, is a false alarm, which ends the trial with `reward_wrong`.
+
+    A subclass gives `answer` (the correct action) and what a `ConsecutiveTask` wants but `judge`.
+    """
+
+    early: ClassVar[tuple[str, ...]] = ()
+    """Periods in which acting, as long as choices do not count, is a false alarm."""
+
+    @property
+    def n_phases(self) -> int:
+        return (EARLY if self.early else FREE) + 1
+
+    def phases(self, periods: Mapping[str, NDArray[np.int32]], during: During) -> NDArray[np.uint8]:
+        phase = super().phases(periods, during)
+        for period in self.early:
+            phase[during[period] & (phase == FREE)] = EARLY
+        return phase
+
+    def rules(self, conditions: Conditions, value: NDArray[np.floating[Any]]) -> Rules:
+        rewards, stops, choices = super().rules(conditions, value)
+        if self.early:
+            acts = np.arange(value.shape[1]) != FIXATE
+            rewards[EARLY, :, acts], stops[EARLY, :, acts] = self.reward_wrong, True
+        return rewards, stops, choices
+
+    def judge(self, conditions: Conditions) -> tuple[NDArray[np.floating[Any]], NDArray[np.int8]]:
+        value, correct = super().judge(conditions)
+        value[:, FIXATE] = np.where(correct[:, FIXATE] == 1, self.reward_correct, self.reward_timeout)
+        return value, correct

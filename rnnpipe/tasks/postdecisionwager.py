@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +11,10 @@ from rnnpipe.settings import setting
 from rnnpipe.tasks._base import Bounds, Conditions
 from rnnpipe.tasks._draws import Choice, Draw, If, Rng, TruncatedExponential
 from rnnpipe.tasks._motion import Motion
-
-SURE = 3
-"""Index of the action that takes the sure reward."""
+from rnnpipe.tasks._sure import WagerTask
 
 
-class PostDecisionWager(Motion):
+class PostDecisionWager(WagerTask, Motion):
     """Watch motion, wait, then answer, or, where it is offered, take the sure option.
 
     Periods: fixation 750 ms; stimulus of 100 ms plus a truncated exponential (mean 180 ms, below 800 ms); delay, a
@@ -32,16 +29,12 @@ class PostDecisionWager(Motion):
     name: ClassVar[str] = "postdecisionwager"
     reference: ClassVar[str] = "Song, Yang & Wang (2017) eLife 6:e21492"
     environment: ClassVar[str] = "PostDecisionWager"
-    input_names: ClassVar[tuple[str, ...]] = ("fixation", "left", "right", "sure")
-    action_names: ClassVar[tuple[str, ...]] = ("fixate", "left", "right", "sure")
     factors: ClassVar[tuple[str, ...]] = ("wager", "side", "coherence")
     trials_per_update: ClassVar[int] = 24
     validation_trials: ClassVar[int] = 1200
 
     tmax: float = setting(3950.0, "duration of a trial", "ms", gt=0)
     min_correct: float = setting(0.79, "training criterion: fraction of left and right choices correct", ge=0, le=1)
-    min_sure: float = setting(0.4, "training criterion: sure choices, as a fraction of wager trials, above this", ge=0)
-    max_sure: float = setting(0.5, "training criterion: sure choices, as a fraction of wager trials, at most", le=1)
     coherences: list[float] = setting(
         [0.0, 3.2, 6.4, 12.8, 25.6, 51.2], "motion coherences, drawn uniformly", "percent", min_length=1
     )
@@ -56,7 +49,6 @@ class PostDecisionWager(Motion):
     )
     sure_min: float = setting(500.0, "earliest onset of the sure target, from the end of the stimulus", "ms")
     sure_max: float = setting(750.0, "upper bound of the onset of the sure target", "ms")
-    reward_sure: float = setting(0.7, "reward of the sure option")
 
     def variables(self) -> dict[str, Draw]:
         stimulus = TruncatedExponential(
@@ -89,23 +81,6 @@ class PostDecisionWager(Motion):
         inputs[..., 3] = during["sure"] & conditions["wager"]
         self._evidence(inputs, conditions, during["stimulus"], rng)
 
-    def judge(self, conditions: Conditions) -> tuple[NDArray[np.floating[Any]], NDArray[np.int8]]:
-        reward, correct = super().judge(conditions)
-        reward[:, SURE], correct[:, SURE] = self.reward_sure, -1  # taking it is neither correct nor wrong
-        return reward, correct
-
-    def offered(self, conditions: Conditions) -> NDArray[np.bool_]:
-        return np.where(np.arange(len(self.action_names)) == SURE, conditions["wager"][:, None], True)
-
-    def performance(self, table: Mapping[str, NDArray[Any]]) -> dict[str, float]:
-        """Adds `p_sure`: the fraction of sure choices among the decisions of wager trials."""
-        decided = table["decision"] & table["wager"]
-        p_sure = float((table["choice"][decided] == SURE).mean()) if decided.any() else 0.0
-        return {**super().performance(table), "p_sure": p_sure}
-
-    def criterion(self, performance: Mapping[str, float]) -> bool:
-        return super().criterion(performance) and self.min_sure < performance["p_sure"] <= self.max_sure
-
     def shortest_periods(self) -> dict[str, float]:
         for name in ("stimulus", "delay", "sure"):
             low, high = getattr(self, f"{name}_min"), getattr(self, f"{name}_max")
@@ -116,8 +91,6 @@ class PostDecisionWager(Motion):
                 f"the sure target can appear {self.sure_max:g} ms after the stimulus (sure_max), when the delay can"
                 f" be over after {self.delay_min:g} ms (delay_min); it must appear during the delay"
             )
-        if self.min_sure >= self.max_sure:
-            raise ValueError(f"min_sure ({self.min_sure:g}) must be below max_sure ({self.max_sure:g})")
         return {"fixation": self.fixation, "stimulus": self.stimulus_min, "delay": self.delay_min}
 
     def longest(self) -> float:
