@@ -34,13 +34,17 @@ class Truth:
     """Action to take, int64 (n_steps, n_trials); or values to give, float32 (n_steps, n_trials, n_values)."""
     lengths: NDArray[np.int32]
     """Steps of each trial, (n_trials,)."""
+    own_weights: NDArray[np.float32] | None = None
+    """Weights of a task that has its own, (n_steps, n_trials)."""
 
     def weights(self, decision_weight: float, grace: float) -> NDArray[np.float32]:
         """Weight of each step in a loss, (n_steps, n_trials), as in Yang et al. (2019).
 
         It is `decision_weight` in the decision period and 1 before it, 0 after the end of a trial and in the first
-        `grace` ms of the decision period, whose last step always counts.
+        `grace` ms of the decision period, whose last step always counts. A task that has its own weights keeps them.
         """
+        if self.own_weights is not None:
+            return self.own_weights
         onset, offset = decisions(self.trials).T
         t = np.arange(self.trials.n_steps)[:, None]
         weight = np.where((onset <= t) & (t < offset), decision_weight, 1.0)
