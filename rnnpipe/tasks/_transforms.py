@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 KINDS: dict[str, type[Transform]] = {}
 """Every kind of transform by its name."""
 
+STEP_TIME = ("pass_reward", "pass_action")
+"""What others call transforms of tasks, too, but depends on the actions within a trial."""
+
 T = TypeVar("T", bound="type[Transform]")
 
 N_EXAMPLES = 1000
@@ -125,6 +128,12 @@ def _read(given: str) -> tuple[Transform, ...]:
     found: list[Transform] = []
     for number, entry in enumerate(json.loads(given)):
         name, settings = entry.get("kind"), {key: value for key, value in entry.items() if key != "kind"}
+        if name in STEP_TIME:
+            raise ValueError(
+                f"transforms[{number}]: {name} depends on what is done in a trial, which is not known when it is drawn:"
+                " networks cannot be trained on it; agents have it as a setting of `learning`, and environments as"
+                " a wrapper in rnnpipe.environments.wrappers"
+            )
         if name not in KINDS:
             what = "has no kind" if name is None else f"unknown kind {name!r}"
             raise ValueError(f"transforms[{number}]: {what} ({suggest(str(name), KINDS)})")
@@ -175,7 +184,7 @@ def transformed(
     transforms = read(task.transforms)
     plans = [t for t in transforms if isinstance(t, Plan)]
     states: list[Any] = list(state) if state is not None else []
-    own = _own(rng) if plans or not states else np.random.default_rng(0)
+    own = own_generator(rng) if plans else np.random.default_rng(0)  # edits alone leave the first batch what it was
     states = states or [t.begin(task, own) for t in transforms]
 
     conditions: dict[str, Any] = {}
@@ -193,13 +202,13 @@ def transformed(
     trials = task.untransformed(rng, n_trials, **conditions)
     trials.conditions.update(columns)
     edits = [(t, s) for t, s in zip(transforms, states, strict=True) if isinstance(t, Edit)]
-    own = _own(rng) if edits else own
+    own = own_generator(rng) if edits else own
     for edit, its_state in edits:
         trials = edit.edit(task, trials, own, its_state)
     return trials, tuple(states)
 
 
-def _own(rng: Rng) -> np.random.Generator:
+def own_generator(rng: Rng) -> np.random.Generator:
     """A generator of the transforms' own, so that the task's draws stay what they are."""
     seed = rng.randint(0, 2**31 - 1) if isinstance(rng, np.random.RandomState) else rng.integers(0, 2**63 - 1)
     return np.random.default_rng(int(seed))

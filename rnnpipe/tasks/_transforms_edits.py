@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from rnnpipe.settings import setting, suggest
 from rnnpipe.tasks._base import Rules, Task
-from rnnpipe.tasks._draws import draw
 from rnnpipe.tasks._transforms import N_EXAMPLES, Edit, kind
 from rnnpipe.trials import DECISION, FIXATE, FREE, OUTSIDE, TIMEOUT, Trials
 
@@ -23,6 +22,16 @@ def last_step(trials: Trials) -> NDArray[np.int64]:
     """The step of each trial that ends it whatever is done, or the last one of all if none does, (n_trials,)."""
     ends: NDArray[np.bool_] = np.asarray(trials.stops.all(2))[trials.phase, np.arange(trials.n_trials)]
     return np.where(ends.any(0), ends.argmax(0), trials.n_steps - 1)
+
+
+@kind("identity")
+class Identity(Edit):
+    """Changes nothing, to see what remains of a difference without transforms."""
+
+    needs_choices: ClassVar[bool] = False
+
+    def edit(self, task: Task, trials: Trials, rng: np.random.Generator, state: Any) -> Trials:
+        return trials
 
 
 @kind("noise")
@@ -69,7 +78,9 @@ class ReactionTime(Edit):
         if not trials.choices[DECISION].any(1).all() or (trials.phase > FREE).any():
             raise ValueError(f"{what}, whose choices are of another sort")
         edited = self.edit(task, trials, np.random.default_rng(0), None)
-        if not (edited.phase == DECISION).any(0).all():
+        onset, offset = edited.periods["decision"].T
+        open_ = np.asarray(edited.choices.any(2))[edited.phase, np.arange(N_CHECKED)]
+        if (onset >= offset).any() or not open_.any(0).all():
             raise ValueError(f"transform {self.KIND!r} of task {task.name} leaves no step to choose in; lower start")
 
     def edit(self, task: Task, trials: Trials, rng: np.random.Generator, state: Any) -> Trials:
@@ -88,7 +99,7 @@ class ReactionTime(Edit):
         moved = [name for name, p in trials.periods.items() if np.array_equal(p, old)]
         periods |= {name: np.stack([start, end], axis=1).astype(np.int32) for name in moved}
         rewards, stops, choices = _with_free(trials)
-        rewards = rewards - np.float32(self.cost * trials.dt) * np.asarray(choices.any(2))[..., None]
+        rewards = (rewards - self.cost * trials.dt * np.asarray(choices.any(2))[..., None]).astype(np.float32)
         return dataclasses.replace(
             trials, inputs=inputs, phase=phase.astype(np.uint8), periods=periods, rewards=rewards, stops=stops,
             choices=choices,
@@ -124,10 +135,11 @@ class Catch(Edit):
     def edit(self, task: Task, trials: Trials, rng: np.random.Generator, state: Any) -> Trials:
         catch = rng.random(trials.n_trials) < self.p
         if self.variable is not None:
-            drawn = draw(task.variables(), np.random.default_rng(0), N_EXAMPLES, {}, f"task {task.name}")
-            largest = np.percentile(
-                np.abs(np.asarray(drawn[self.variable], float)), self.percentile, method="inverted_cdf"
-            )
+            variable = task.variables()[self.variable]
+            values = getattr(variable, "values", None)  # equally likely, where they are listed
+            values = variable(np.random.default_rng(0), N_EXAMPLES) if values is None else values
+            sizes = np.abs(np.asarray(values, float))
+            largest = np.percentile(sizes, self.percentile, method="inverted_cdf")
             catch &= np.abs(np.asarray(trials.conditions[self.variable], float)) <= largest + 1e-9
         rewards = np.where(trials.choices & catch[:, None], np.float32(self.reward), trials.rewards)
         return dataclasses.replace(trials, rewards=rewards, conditions={**trials.conditions, "catch": catch})
