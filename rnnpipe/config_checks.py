@@ -13,6 +13,7 @@ from rnnpipe.config_entries import (
     HISTORY,
     NETWORK,
     RESERVED,
+    AgentExperiment,
     RegressionExperiment,
 )
 from rnnpipe.dataset import check_conditions
@@ -23,7 +24,7 @@ from rnnpipe.networks.settings import GatedSettings, check_inputs
 from rnnpipe.settings import suggest
 from rnnpipe.tasks._analog import AnalogTask
 from rnnpipe.tasks._base import Task
-from rnnpipe.tasks._environment import EnvironmentTask
+from rnnpipe.tasks._environment import AnyTask, EnvironmentTask
 from rnnpipe.tasks._regression import RegressionTask
 from rnnpipe.training.rules import BPTT, REGRESSION, rule_of
 
@@ -65,6 +66,8 @@ def check_references(study: Study, key: tuple[str, ...], where: str) -> None:
                 f"{where}: task {experiment.task} has continuous outputs and nothing to choose that reward could teach;"
                 " take a task that has or a supervised rule."
             )
+        if isinstance(experiment, AgentExperiment):
+            _check_agent(where, experiment, task)
         network = getattr(experiment, "network", None)
         try:
             # of an environment the inputs are known once it is made: training checks them
@@ -97,12 +100,26 @@ def check_references(study: Study, key: tuple[str, ...], where: str) -> None:
         _check_claim(study, where, claim)
 
 
+def _check_agent(where: str, experiment: AgentExperiment, task: AnyTask) -> None:
+    """What an agent cannot do on its task."""
+    try:
+        experiment.learning.check(task)
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error}") from None
+
+
 def _check_initial(study: Study, where: str, name: str) -> None:
     """What a training starts from must be trained from the same seeds, and not start from this one itself."""
     initial, chain = getattr(study.experiments[name], "initial", None), [name]
     if initial is None:
         return
     _expect(where, "experiment", initial, study.experiments)
+    rules = [rule_of(study.experiments[other].given) for other in (name, initial)]
+    if rules[0] != rules[1]:
+        raise SettingsError(
+            f"{where}: initial: {initial} learns by rule {rules[1]}, and this experiment by {rules[0]}; start from one"
+            " of the same rule."
+        )
     _check_seeds(f"{where}: initial: {initial}", study.experiments[name].seeds, study.experiments[initial].seeds)
     while initial is not None:
         if initial in chain:
@@ -143,7 +160,9 @@ def _check_needs(study: Study, where: str, of: Sequence[str], needs: Sequence[st
         )
         if need != FIGURES and not of:
             raise SettingsError(f"{where}: key 'of' is required: name the experiment that {need!r} is of.")
-        if mapping in mappings and not all(isinstance(entry.network, RateSettings) for entry in experiments):  # type: ignore[attr-defined]
+        if mapping in mappings and not all(
+            isinstance(getattr(entry, "network", None), RateSettings) for entry in experiments
+        ):
             raise SettingsError(f"{where}: need {need!r}: only rate networks (kind: rate) are mapped to spikes.")
     if FIXED_POINTS in needs and not all(FIXED_POINTS_DATASET in study.datasets.get(task, {}) for task in tasks):
         raise SettingsError(f"{where}: fixed points need a data set {FIXED_POINTS_DATASET!r} of the task; add it.")
@@ -151,6 +170,12 @@ def _check_needs(study: Study, where: str, of: Sequence[str], needs: Sequence[st
         raise SettingsError(
             f"{where}: fixed points are searched for under the constant inputs of a trial's periods, which an"
             " environment does not have; take an experiment on a trial-structured task."
+        )
+    if FIXED_POINTS in needs and any(
+        isinstance(entry, AgentExperiment) and not entry.learning.recurrent for entry in experiments
+    ):
+        raise SettingsError(
+            f"{where}: fixed points are those of recurrent units; take an experiment with algorithm: recurrent_ppo."
         )
 
 

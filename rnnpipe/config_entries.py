@@ -46,7 +46,7 @@ class WorkflowSettings(Settings):
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "where networks are trained and evaluated")
     threads: int = setting(1, "CPU threads of one training or evaluation", ge=1)
     libraries: list[str] = setting(
-        ["numpy", "torch"], "libraries whose new version reruns the stages that import them (import names)"
+        ["numpy", "torch", "neurogym"], "libraries whose new version reruns the stages that import them (import names)"
     )
 
     @property
@@ -143,6 +143,7 @@ class AgentExperiment(AnyExperiment):
     """An agent of Stable-Baselines3, which learns from reward."""
 
     learning: Sb3Settings = setting(..., "learner, and the agent's network; `rule: sb3`")
+    fixed_points: FixedPointSettings = setting(FixedPointSettings(), "search for fixed points")
     initial: str | None = setting(
         None, "experiment whose agents of the same seeds training starts from; by default from new weights"
     )

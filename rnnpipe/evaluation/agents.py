@@ -190,13 +190,16 @@ class Predicting:
 
 
 class Recording:
-    """A recurrent agent, through the parts of its policy, which show what `predict` does not."""
+    """An agent, through the parts of its policy, which show what `predict` does not; units only of a recurrent one."""
 
     def __init__(self, model: Any, deterministic: bool, n_envs: int) -> None:
         from sb3_contrib.common.recurrent.type_aliases import RNNStates
 
         self.policy, self.deterministic = model.policy, deterministic
         self.policy.set_training_mode(False)
+        self.recurrent = hasattr(self.policy, "lstm_actor")
+        if not self.recurrent:
+            return
         lstm = self.policy.lstm_actor
         zeros = torch.zeros(lstm.num_layers, n_envs, lstm.hidden_size, device=self.policy.device)
         self.states = RNNStates((zeros, zeros), (zeros, zeros))
@@ -207,12 +210,17 @@ class Recording:
         """Actions on observations, which may start an episode, and what is recorded, (n_envs, ...) each."""
         policy = self.policy
         seen, _ = policy.obs_to_tensor(observation)
+        recorded = {"observations": np.asarray(observation, np.float32)}
+        if not self.recurrent:
+            action, value, _ = policy(seen, deterministic=self.deterministic)
+            recorded["value"] = value[:, 0].cpu().numpy()
+            recorded["probabilities"] = policy.get_distribution(seen).distribution.probs.cpu().numpy()
+            return action.cpu().numpy(), recorded
         starting = torch.as_tensor(starts, dtype=torch.float32, device=policy.device)
         distribution, _ = policy.get_distribution(seen, self.states.pi, starting)
         action, value, _, self.states = policy(seen, self.states, starting, deterministic=self.deterministic)
         h, c = self.states.pi
-        recorded = {
-            "observations": np.asarray(observation, np.float32),
+        recorded |= {
             "policy_rates": h[-1].cpu().numpy(),
             "states": c[-1].cpu().numpy(),
             "value": value[:, 0].cpu().numpy(),

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from rnnpipe.environments.sb3 import make_sb3_env
-from rnnpipe.errors import ArtefactError, SettingsError
+from rnnpipe.environments.sb3_episodes import make_episode_env
+from rnnpipe.errors import ArtefactError
 from rnnpipe.tasks._environment import AnyTask, EnvironmentTask
 from rnnpipe.training.sb3_settings import Sb3Settings
 
@@ -33,22 +34,22 @@ def make_env(task: AnyTask, settings: Sb3Settings, n_envs: int, seed: int | None
     Raises:
         SettingsError: The task has nothing to choose, or the agent no frame to stack.
     """
-    if settings.recurrent and settings.n_stack > 1:
-        raise SettingsError(
-            f"learning: n_stack = {settings.n_stack}: frames are stacked for agents without memory; leave it out or"
-            " take algorithm: ppo."
-        )
+    settings.check(task)
+    env: VecEnv
     if isinstance(task, EnvironmentTask):
-        raise SettingsError("TODO")
-    env: VecEnv = make_sb3_env(
-        task,
-        n_envs,
-        settings.mode,
-        seed,
-        settings.pass_reward,
-        settings.pass_action,
-        session_trials=settings.session_trials,
-    )
+        env = make_episode_env(task, n_envs, settings.pass_reward, settings.pass_action)
+        if seed is not None:
+            env.seed(seed)
+    else:
+        env = make_sb3_env(
+            task,
+            n_envs,
+            settings.mode,
+            seed,
+            settings.pass_reward,
+            settings.pass_action,
+            session_trials=settings.session_trials,
+        )
     return VecFrameStack(env, settings.n_stack) if settings.n_stack > 1 else env
 
 

@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
+from rnnpipe.errors import SettingsError
 from rnnpipe.settings import Settings, setting
+from rnnpipe.tasks._environment import AnyTask, EnvironmentTask
 
 Algorithm = Literal["a2c", "ppo", "recurrent_ppo", "recurrent_a2c"]
 
@@ -95,6 +97,30 @@ class Sb3Settings(Settings):
         """A setting, or what it is for this algorithm where it was left out."""
         value = getattr(self, name)
         return DEFAULTS[self.algorithm][name] if value is None else value
+
+    def check(self, task: AnyTask) -> None:
+        """Check that an agent of these settings can learn a task.
+
+        Raises:
+            SettingsError: It has frames to stack and a memory, or asks for what an environment does not have.
+        """
+        if self.recurrent and self.n_stack > 1:
+            raise SettingsError(
+                f"learning: n_stack = {self.n_stack}: frames are stacked for agents without memory; leave it out or"
+                " take algorithm: ppo."
+            )
+        if not isinstance(task, EnvironmentTask):
+            return
+        if self.target_performance is not None:
+            raise SettingsError(
+                f"learning: target_performance = {self.target_performance:g}: task {task.name} is an environment, which"
+                " has returns and no right choices; leave it out."
+            )
+        if self.mode != "trial":
+            raise SettingsError(
+                f"learning: mode = {self.mode!r}: episodes of task {task.name} are those of its environment, at most"
+                " max_steps long; leave it out."
+            )
 
     @model_validator(mode="after")
     def _fit_the_algorithm(self) -> Sb3Settings:
