@@ -23,6 +23,7 @@ from rnnpipe.config_entries import (
     HISTORY,
     NETWORK,
     RESERVED,
+    TIME,
     AnyExperiment,
     DatasetEntry,
     Figure,
@@ -190,6 +191,9 @@ class Study:
             return f"results/fixed_points/{experiment}/seed{seed}.h5"
         if need == NETWORK:
             return self.network(experiment, seed)
+        if need == TIME:
+            job = f"seeds{entry.batch_of(seed)}" if entry.supervised else f"seed{seed}"
+            return f"results/benchmarks/train/{experiment}/{job}.tsv"
         mapping, _, dataset = need.partition(".")
         if dataset:
             return f"results/evaluate/{experiment}/{mapping}/seed{seed}.{dataset}.h5"

@@ -26,13 +26,13 @@ from rnnpipe.training.settings import PolicyGradientSettings
 
 DEFAULT_SCALE = "default"
 
-HISTORY, FIXED_POINTS, NETWORK = "history", "fixed_points", "network"
-"""Needs that are no data sets, of an experiment."""
+HISTORY, FIXED_POINTS, NETWORK, TIME = "history", "fixed_points", "network", "time"
+"""Needs that are no data sets, of an experiment; `time` is what the workflow measured of the training's job."""
 
 FIGURES = "figures"
 """Need that is the other figures of the same source."""
 
-RESERVED = (HISTORY, FIXED_POINTS, NETWORK, FIGURES)
+RESERVED = (HISTORY, FIXED_POINTS, NETWORK, TIME, FIGURES)
 
 FIXED_POINTS_DATASET = "activity"
 """Data set on which fixed points are searched for."""
@@ -199,9 +199,9 @@ class Figure(Settings):
     seeds: list[int] | None = setting(None, "which of the experiments' networks; by default all", min_length=1)
     needs: list[str] | dict[str, str | list[str]] = setting(
         ...,
-        "what it is drawn from: data sets of the tasks, `history`, `fixed_points`, `network`, entries of `spiking`, a"
-        " data set with spikes as `<entry>.<data set>`; or `figures`, all other figures of the source in their order; a"
-        " mapping says what stands for each of the module's needs",
+        "what it is drawn from: data sets of the tasks, `history`, `fixed_points`, `network`, `time` (of the training's"
+        " job), entries of `spiking`, a data set with spikes as `<entry>.<data set>`; or `figures`, all other figures of"
+        " the source in their order; a mapping says what stands for each of the module's needs",
         min_length=1,
     )
     settings: dict[str, Any] = setting({}, "settings of the figure")

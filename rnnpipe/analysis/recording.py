@@ -62,6 +62,11 @@ class Recording:
         """Step of the simulation, ms."""
         return float(self.table.attrs["dt"])
 
+    def has(self, name: str) -> bool:
+        """Whether that activity was recorded."""
+        with self._open() as file:
+            return f"activity/{name}" in file
+
     def n_units(self, name: str = "policy_rates") -> int:
         """Number of units of an activity."""
         with self._open() as file:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -198,3 +200,16 @@ def read_participation(path: str | Path) -> NDArray[np.float32]:
             )
         found: NDArray[np.float32] = file["participation"][:]
     return found
+
+
+def any_history(path: str | Path) -> pd.DataFrame:
+    """The rows of a history, whatever the rule of the training; see the reader of each.
+
+    Raises:
+        ArtefactError: The file is none.
+    """
+    readers = {KIND: read_history, BPTT_KIND: read_bptt_history, REGRESSION_KIND: read_regression_history}
+    kind = KIND
+    with contextlib.suppress(OSError), h5py.File(path, "r") as file:
+        kind = str(file.attrs.get("kind"))
+    return readers.get(kind, read_history)(path)  # which says what is wrong with a file that is no history
