@@ -136,13 +136,7 @@ def condition_means(
     return means
 
 
-def components_of(means: Mapping[tuple[Any, ...], NDArray[np.float64]]) -> Components:
-    """Principal components of condition means, (n_steps, n_units) each.
-
-    Raises:
-        ArtefactError: There are fewer than two steps with enough trials.
-    """
+def components_of(means: Mapping[tuple[Any, ...], NDArray[np.float64]]) -> Components | None:
+    """Principal components of condition means, (n_steps, n_units) each; None where fewer than two steps have a mean."""
     chunks = [values[np.isfinite(values).all(axis=1)] for values in means.values()]
-    if sum(map(len, chunks)) < 2:
-        raise ArtefactError("no condition has enough correct trials for a mean; evaluate on more trials.")
-    return principal_components(chunks)
+    return principal_components(chunks) if sum(map(len, chunks)) > 1 else None

@@ -167,8 +167,8 @@ def _activity(inputs: Inputs) -> list[pd.DataFrame]:
         recorded = {"learner": learner, "seed": float(recording.table.attrs["seed"])}
         means = condition_means(recording, ["answer"])
         found = components_of(means)
-        percent = 100 * found.ratio[:2]
-        for (answer,), values in means.items():
+        percent = np.zeros(2) if found is None else 100 * found.ratio[:2]
+        for (answer,), values in means.items() if found is not None else ():
             going = np.isfinite(values).all(axis=1)
             path_2d = found.project(values[going], 2)
             parts.append(
@@ -305,7 +305,7 @@ def _draw_activity(axes: Axes, rows: pd.DataFrame, learner: str, color: str, fir
     axes.set_xticks([])
     axes.set_yticks([])
     if here.empty:
-        note(axes, "no recorded\nactivity")
+        note(axes, "too few correct trials")
         return
     answers = list(dict.fromkeys(here["answer"]))
     for answer, curve in here.groupby("answer", sort=False):
