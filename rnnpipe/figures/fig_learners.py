@@ -165,25 +165,7 @@ def _activity(inputs: Inputs) -> list[pd.DataFrame]:
         recording = Recording(path)
         recording.table["answer"] = _answers(recording)
         recorded = {"learner": learner, "seed": float(recording.table.attrs["seed"])}
-        means = condition_means(recording, ["answer"])
-        found = components_of(means)
-        percent = np.zeros(2) if found is None else 100 * found.ratio[:2]
-        for (answer,), values in means.items() if found is not None else ():
-            going = np.isfinite(values).all(axis=1)
-            path_2d = found.project(values[going], 2)
-            parts.append(
-                points(
-                    "D",
-                    "mean activity",
-                    answer=answer,
-                    x=path_2d[:, 0],
-                    y=path_2d[:, 1],
-                    lag=recording.time[going],
-                    x_label=f"PC 1 ({percent[0]:.0f} %)",
-                    y_label=f"PC 2 ({percent[1]:.0f} %)",
-                    **recorded,
-                )
-            )
+        parts += _states(recording, recorded)
         if recording.has("value"):
             columns = [name for name in ("coherence",) if name in recording.table]
             for key, values in condition_means(recording, columns or ["answer"], "value").items():
@@ -201,6 +183,23 @@ def _activity(inputs: Inputs) -> list[pd.DataFrame]:
                         **recorded,
                     )
                 )
+    return parts
+
+
+def _states(recording: Recording, recorded: Mapping[str, Any]) -> list[pd.DataFrame]:
+    """Mean activity for each answer on the first two components; nothing where too few trials are correct."""
+    means = condition_means(recording, ["answer"])
+    found = components_of(means)
+    if found is None:
+        return []
+    first, second = 100 * found.ratio[:2]
+    labels = {"x_label": f"PC 1 ({first:.0f} %)", "y_label": f"PC 2 ({second:.0f} %)"}
+    parts = []
+    for (answer,), values in means.items():
+        going = np.isfinite(values).all(axis=1)
+        x, y = found.project(values[going], 2).T
+        lag = recording.time[going]
+        parts.append(points("D", "mean activity", answer=answer, x=x, y=y, lag=lag, **labels, **recorded))
     return parts
 
 
