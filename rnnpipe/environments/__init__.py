@@ -28,3 +28,6 @@ for _id, _task in IDS.items():
             vector_entry_point="rnnpipe.environments:TrialVectorEnv",
             kwargs={"task": _task},
         )
+
+if "rnnpipe/TwoStep-v0" not in gymnasium.registry:  # no trial task: what it shows depends on what is done
+    gymnasium.register("rnnpipe/TwoStep-v0", entry_point="rnnpipe.environments.two_step:TwoStepEnv")

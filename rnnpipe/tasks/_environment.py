@@ -231,12 +231,19 @@ def _spaces(task: str, id: str, options: str) -> Spaces:
             " your own."
         )
     n_inputs, n_actions = int(np.prod(seen.shape)), int(acts.n)
-    named = environment.unwrapped if id.startswith(NEUROGYM) else None
+    named = environment.unwrapped
+
+    def names(of: str, n: int, otherwise: str) -> tuple[str, ...]:
+        given = getattr(named, of, None)
+        if isinstance(given, tuple) and len(given) == n and all(isinstance(name, str) for name in given):
+            return given
+        return tuple(f"{otherwise}_{i}" for i in range(n))
+
     return Spaces(
         n_inputs=n_inputs,
         n_actions=n_actions,
         first_action=int(acts.start),
-        input_names=getattr(named, "input_names", tuple(f"obs_{i}" for i in range(n_inputs))),
-        action_names=getattr(named, "action_names", tuple(f"action_{i}" for i in range(n_actions))),
-        dt=getattr(named, "dt", None),
+        input_names=names("input_names", n_inputs, "obs"),
+        action_names=names("action_names", n_actions, "action"),
+        dt=getattr(named, "dt", None) if id.startswith(NEUROGYM) else None,
     )
