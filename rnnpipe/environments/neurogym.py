@@ -10,6 +10,7 @@ of this package: docs/neurogym.md says how to install it beside, and which of it
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -178,7 +179,13 @@ class NeurogymEnv(gymnasium.Env[NDArray[np.float32], Any]):
     of PostDecisionWager is compared with the ground truth, and an arm of Bandit with the one that pays most.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}
+
+    def __new__(cls, *args: Any, render_mode: str | None = None, **kwargs: Any) -> NeurogymEnv:
+        """One that renders is of a class of its own, so that the others pay nothing for it."""
+        if render_mode is not None and cls is NeurogymEnv:
+            cls = importlib.import_module("rnnpipe.environments.render").ShownNeurogymEnv
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -194,7 +201,7 @@ class NeurogymEnv(gymnasium.Env[NDArray[np.float32], Any]):
             task: Id of NeuroGym, with or without `neurogym:`.
             mode: "trial", "session" or "endless".
             session_trials: Trials of an episode in mode "session".
-            render_mode: None; there is nothing to render.
+            render_mode: "rgb_array" for pictures of the running trial by `render`; None for none.
             **kwargs: Keyword arguments of the task, e.g. dt=20 (ms).
 
         Raises:
@@ -265,6 +272,10 @@ class NeurogymEnv(gymnasium.Env[NDArray[np.float32], Any]):
         truncated = self.mode == "session" and self._n_done == self.session_trials
         self._running = not truncated
         return stream.first_row(), float(reward), False, truncated, self._info(True) | outcome
+
+    def render(self) -> Any:
+        """Nothing, unless the environment was made with a `render_mode`; see `rnnpipe.environments.render`."""
+        return None
 
     def _enter(self) -> None:
         """Stand at the first row of the trial that was drawn."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import gymnasium
@@ -35,7 +36,13 @@ class TrialEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     Reference for the interface: gymnasium.farama.org.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}
+
+    def __new__(cls, *args: Any, render_mode: str | None = None, **kwargs: Any) -> TrialEnv:
+        """One that renders is of a class of its own, so that the others pay nothing for it."""
+        if render_mode is not None and cls is TrialEnv:
+            cls = importlib.import_module("rnnpipe.environments.render").ShownTrialEnv
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -51,7 +58,7 @@ class TrialEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             task: Name of the task.
             mode: "trial", "session" or "endless".
             session_trials: Trials of an episode in mode "session".
-            render_mode: None; there is nothing to render.
+            render_mode: "rgb_array" for pictures of the running trial by `render`; None for none.
             **settings: Settings of the task, e.g. dt=20.0 (ms).
 
         Raises:
@@ -117,6 +124,10 @@ class TrialEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         truncated = self.face.mode == "session" and self._n_done == self.face.session_trials
         self._running = not truncated
         return self._observation(), reward, False, truncated, self._info(True) | outcome
+
+    def render(self) -> Any:
+        """Nothing, unless the environment was made with a `render_mode`; see `rnnpipe.environments.render`."""
+        return None
 
     def _next_trial(self) -> None:
         self._trial, self._t = self._trial + 1, 0

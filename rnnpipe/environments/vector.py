@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +31,12 @@ class TrialVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
     Info holds arrays (num_envs,) and, as is the custom, for every key a mask under `_key`.
     """
 
+    def __new__(cls, *args: Any, render_mode: str | None = None, **kwargs: Any) -> TrialVectorEnv:
+        """One that renders is of a class of its own, so that the others pay nothing for it."""
+        if render_mode is not None and cls is TrialVectorEnv:
+            cls = importlib.import_module("rnnpipe.environments.render").ShownTrialVectorEnv
+        return super().__new__(cls)
+
     def __init__(
         self,
         task: str,
@@ -52,7 +59,7 @@ class TrialVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
                 ignores its action; at the same step, whose info then holds `final_obs` and `final_info`; or only
                 by `reset(options={"reset_mask": ...})`.
             max_episode_steps: Steps after which an episode is truncated; None for no limit.
-            render_mode: None; there is nothing to render.
+            render_mode: "rgb_array" for pictures of the running trial by `render`; None for none.
             **settings: Settings of the task, e.g. dt=20.0 (ms).
 
         Raises:
@@ -70,7 +77,7 @@ class TrialVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
                 f"environment of task {task}: unknown autoreset_mode {autoreset_mode!r}"
                 f" ({suggest(str(autoreset_mode), known)})."
             ) from None
-        self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
+        self.metadata = {"render_modes": ["rgb_array"], "render_fps": 20, "autoreset_mode": self.autoreset_mode}
         self.num_envs, self.max_episode_steps, self.render_mode = num_envs, max_episode_steps, render_mode
         self.single_observation_space, self.single_action_space = self.face.observation_space, self.face.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -168,6 +175,10 @@ class TrialVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._over.any():
             observation, info = self._restart(observation, info)
         return observation, reward, terminated, truncated, info
+
+    def render(self) -> Any:
+        """Nothing, unless the environment was made with a `render_mode`; see `rnnpipe.environments.render`."""
+        return None
 
     def _restart(self, observation: NDArray[np.float32], info: Info) -> tuple[NDArray[np.float32], Info]:
         """Begin new episodes in place of those that ended at this step, whose ends go into the info."""
