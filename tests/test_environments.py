@@ -22,6 +22,7 @@ from rnnpipe.errors import SettingsError
 from rnnpipe.tasks import choice_task_names, task_names, trial_task_class
 from rnnpipe.tasks._base import TimeoutTask
 from rnnpipe.tasks._periods import ConsecutiveTask
+from rnnpipe.tasks.rdm_fixed import RDMFixed
 from rnnpipe.trials import FIRST, TIMEOUT
 
 all_ids = pytest.mark.parametrize("id", sorted(id for id, name in IDS.items() if name not in ALIKE))
@@ -300,6 +301,92 @@ def test_rows_of_the_vector_are_single_environments(task: str, autoreset: str, m
             n_over += (result[2] | result[3]).sum()
     assert n_ended > 50
     assert (n_over > 10) == (mode != "endless")
+
+
+def test_rows_are_single_environments_over_many_draws() -> None:
+    """Draws grow, and rows whose trials differ in length draw at different times."""
+    settings: dict[str, Any] = {"fixation": {"min": 100.0, "max": 500.0}, "stimulus": 200.0, "mode": "endless"}
+    envs = TrialVectorEnv("perceptual_decision_making", num_envs=2, **settings)
+    singles = [TrialEnv("perceptual_decision_making", **settings) for _ in range(2)]
+    _, info = envs.reset(seed=8)
+    for i, env in enumerate(singles):
+        env.reset(seed=8 + i)
+    n_trials = np.zeros(2, int)
+    while n_trials.min() < 3 * envs.face.n_ahead:
+        answer = info["ground_truth"]
+        observation, _, _, _, info = envs.step(answer)
+        n_trials += info["new_trial"]
+        for i, env in enumerate(singles):
+            np.testing.assert_array_equal(observation[i], env.step(answer[i])[0])
+    assert n_trials[0] != n_trials[1] and 16 < envs.face.n_ahead <= 512
+
+
+@pytest.mark.parametrize("mode", ["trial", "session"])
+def test_an_episode_goes_on_with_the_next_trial(mode: str) -> None:
+    """No trial of the stream of a seed is lost between episodes, and the one that a session ends with is the next."""
+    task, settings = "rdm_fixed", short("rdm_fixed")
+    env = TrialEnv(task, mode=mode, session_trials=3, **settings)
+    envs = TrialVectorEnv(task, mode=mode, session_trials=3, autoreset_mode="Disabled", **settings)
+    trials = env.task.sample(gymnasium.utils.seeding.np_random(4)[0], 16)
+    sides: list[float] = []
+    many: list[float] = []
+    env.reset(seed=4)
+    envs.reset(seed=4)
+    for _ in range(10):
+        observation, *_, over, info = env.step(1)
+        *_, more = envs.step(np.array([1]))
+        sides.append(info["trial"]["coherence"])
+        many.append(more["trial"]["coherence"][0])
+        if over or mode == "trial":
+            again, _ = env.reset()
+            envs.reset(options={"reset_mask": np.array([True])})
+            assert mode == "trial" or np.array_equal(observation, again)
+    assert sides == many == trials.conditions["coherence"][:10].tolist()
+    env.reset(seed=4)
+    env.reset()
+    assert env.step(1)[4]["trial"]["coherence"] == sides[1], "a trial that reset showed is not shown again"
+
+
+class Streaks(RDMFixed):
+    """Coherence counts the correct choices in a row before the trial, and its thousands the trials judged so far."""
+
+    @property
+    def reacts(self) -> bool:
+        return True
+
+    def draw(self, rng: Any, n_trials: int, state: Any = None) -> tuple[Any, Any]:
+        assert n_trials == 1
+        state = state or (0, 0, 0.0)
+        return self.sample(rng, 1, coherence=1000.0 * state[1] + state[0]), state
+
+    def after(self, state: Any, correct: int, reward: float) -> Any:
+        assert (correct == 1) == (reward == self.reward_correct) and (correct == -1) == (reward == self.reward_abort)
+        return (state[0] + 1 if correct == 1 else 0), state[1] + 1, state[2] + reward
+
+
+@pytest.mark.parametrize("mode", ["trial", "session", "endless"])
+def test_trials_that_depend_on_outcomes(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are drawn one by one, each row by what was done in it, as single environments are."""
+    monkeypatch.setattr("rnnpipe.environments._trials.trial_task_class", lambda name: Streaks)
+    n, settings = 3, short("rdm_fixed", mode=mode, session_trials=4)
+    envs = TrialVectorEnv("streaks", num_envs=n, autoreset_mode="SameStep", **settings)
+    sync = SyncVectorEnv([lambda: TrialEnv("streaks", **settings)] * n, autoreset_mode="SameStep")
+    _, info = envs.reset(seed=1)
+    sync.reset(seed=1)
+    rng, seen = np.random.default_rng(0), []
+    for _ in range(400):
+        action = patient(envs, info, rng)
+        observation, *_, info = envs.step(action)
+        expected, *_, expected_info = sync.step(action)
+        np.testing.assert_array_equal(observation, expected)
+        for found in (info, expected_info):
+            for ends in (found, found.get("final_info", {})):
+                if "trial" in ends and ends["_trial"][1]:
+                    seen.append(ends["trial"]["coherence"][1])
+    assert seen[::2] == seen[1::2]
+    judged, streaks = np.divmod(seen[::2], 1000)
+    assert judged.tolist() == list(range(len(judged))) and len(judged) > 20
+    assert streaks.max() > 3 and (np.diff(streaks)[streaks[1:] > 0] == 1).all()
 
 
 @all_tasks

@@ -1,7 +1,8 @@
-"""What the single and the vector environment share: the task, its spaces, and trials drawn ahead in blocks."""
+"""What the single and the vector environment share: the task, its spaces, and the stream of trials of a seed."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,14 +15,17 @@ from rnnpipe.errors import SettingsError
 from rnnpipe.settings import parse, suggest
 from rnnpipe.tasks import choice_task_names, trial_task_class
 from rnnpipe.tasks._base import Task
+from rnnpipe.trials import Trials
 
 Mode = Literal["trial", "session", "endless"]
 MODES = ("trial", "session", "endless")
 
-N_AHEAD = 16
-"""Trials that an environment draws at once from its generator: part of what a seed means, so it is no setting."""
-
 NO_PERIOD = -1
+
+FEWEST, GROWTH, MOST = 16, 4, 512
+"""Trials of the first draw, how much larger the next ones are, and the bound on them: part of what a seed means."""
+MEMORY = 2**17
+"""Bound on the bytes of observations of a draw, above the first."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,10 @@ class Face:
     mode: Mode
     session_trials: int
     period_names: tuple[str, ...]
+    example: Trials
+    """One trial, for shapes and types."""
+    n_ahead: int
+    """Trials of the largest draw."""
     observation_space: spaces.Box
     action_space: spaces.Discrete
 
@@ -53,91 +61,59 @@ def make_face(task: str, mode: str, session_trials: int, settings: Mapping[str, 
         raise SettingsError(f"environment of task {task}: unknown mode {mode!r} ({suggest(str(mode), MODES)}).")
     if session_trials < 1:
         raise SettingsError(f"environment of task {task}: session_trials = {session_trials}: must be at least 1.")
-    example = the_task.sample(np.random.default_rng(0), 1)
+    example, _ = the_task.draw(np.random.default_rng(0), 1)
     return Face(
         task=the_task,
         mode=mode,  # type: ignore[arg-type]
         session_trials=session_trials,
         period_names=tuple(example.periods),
+        example=example,
+        n_ahead=most_ahead(the_task, example),
         observation_space=spaces.Box(-np.inf, np.inf, (example.n_inputs,), np.float32),
         action_space=spaces.Discrete(example.n_actions),
     )
 
 
-@dataclass
-class Block:
-    """Trials with the trial as the first axis: whatever an environment looks up is one index away."""
+def most_ahead(task: Task, example: Trials) -> int:
+    """Trials of the largest draw, a power of two: so many that the cost of a draw is shared, but no more than fit."""
+    if task.reacts:
+        return 1
+    fit = MEMORY // (4 * example.n_steps * example.n_inputs)
+    return int(np.clip(2 ** max(fit.bit_length() - 1, 0), FEWEST, MOST))
 
-    inputs: NDArray[np.float32]
-    """(n, n_steps, n_inputs)."""
-    phase: NDArray[np.uint8]
-    """(n, n_steps)."""
-    period: NDArray[np.int8]
-    """Index of the period of a step, the last one where several overlap, -1 where there is none, (n, n_steps)."""
-    ground_truth: NDArray[np.int8]
-    """Action to take, (n, n_steps)."""
-    rewards: NDArray[np.float32]
-    """(n, n_phases, n_actions), as are stops and choices."""
-    stops: NDArray[np.bool_]
-    choices: NDArray[np.bool_]
-    correct: NDArray[np.int8]
-    """(n, n_actions)."""
-    onset: NDArray[np.float64]
-    """Stimulus onset, ms, (n,)."""
-    discount: NDArray[np.float32]
-    """(n_steps,)."""
-    conditions: dict[str, NDArray[Any]]
-    """(n,) each."""
 
-    PER_TRIAL = (
-        "inputs",
-        "phase",
-        "period",
-        "ground_truth",
-        "rewards",
-        "stops",
-        "choices",
-        "correct",
-        "onset",
-    )
+class Stream:
+    """The trials that an environment shows one after the other, from a generator of its own.
 
-    @classmethod
-    def draw(cls, task: Task, rng: np.random.Generator) -> Block:
-        """The next `N_AHEAD` trials of a generator."""
-        trials = task.sample(rng, N_AHEAD)
-        period = np.full(trials.phase.shape, NO_PERIOD, np.int8)
-        for index, name in enumerate(trials.periods):
-            period[trials.during(name)] = index
-        return cls(
-            inputs=np.ascontiguousarray(trials.inputs.swapaxes(0, 1)),
-            phase=np.ascontiguousarray(trials.phase.T),
-            period=np.ascontiguousarray(period.T),
-            ground_truth=np.ascontiguousarray(trials.ground_truth.T),
-            rewards=np.ascontiguousarray(trials.rewards.swapaxes(0, 1)),
-            stops=np.ascontiguousarray(trials.stops.swapaxes(0, 1)),
-            choices=np.ascontiguousarray(trials.choices.swapaxes(0, 1)),
-            correct=trials.correct,
-            onset=np.asarray(trials.periods[task.stimulus_onset][:, 0] * trials.dt, np.float64),
-            discount=trials.discount,
-            conditions=trials.conditions,
-        )
+    Trials are drawn ahead, in batches that grow from `FEWEST` to `most_ahead`: short uses are cheap, long ones fast. A
+    task that `reacts` is drawn trial by trial, and told of each outcome before the next.
+    """
 
-    def repeated(self, n: int) -> Block:
-        """A block with room for `n` times as many trials; its values are not set."""
+    def __init__(self, task: Task, most: int) -> None:
+        self.task, self.most = task, most
+        self.n_next = min(FEWEST, most)
+        self.state: Any = None
 
-        def room(x: NDArray[Any]) -> NDArray[Any]:
-            return np.empty((n * len(x), *x.shape[1:]), x.dtype)
+    def draw(self, rng: np.random.Generator) -> Trials:
+        """The next trials."""
+        trials, self.state = self.task.draw(rng, self.n_next, self.state)
+        self.n_next = min(self.n_next * GROWTH, self.most)
+        return trials
 
-        return Block(
-            **{name: room(getattr(self, name)) for name in self.PER_TRIAL},
-            discount=self.discount,
-            conditions={name: room(x) for name, x in self.conditions.items()},
-        )
+    def note(self, correct: int, reward: float) -> None:
+        """The outcome of the trial that was drawn last; see `Task.after`."""
+        self.state = self.task.after(self.state, correct, reward)
 
-    def write(self, start: int, block: Block) -> None:
-        """Overwrite the trials from `start` on."""
-        where = slice(start, start + len(block.onset))
-        for name in self.PER_TRIAL:
-            getattr(self, name)[where] = getattr(block, name)
-        for name, values in block.conditions.items():
-            self.conditions[name][where] = values
+
+def answers(trials: Trials) -> NDArray[np.int8]:
+    """Action to take in each phase, (n_phases, n)."""
+    phases = np.arange(len(trials.rewards), dtype=np.uint8)[:, None]
+    return dataclasses.replace(trials, phase=np.broadcast_to(phases, (len(phases), trials.n_trials))).ground_truth
+
+
+def period_index(trials: Trials) -> NDArray[np.int8]:
+    """Index of the period of a step, the last one where several overlap, -1 where there is none, (n_steps, n)."""
+    period = np.full(trials.phase.shape, NO_PERIOD, np.int8)
+    for index, name in enumerate(trials.periods):
+        period[trials.during(name)] = index
+    return period

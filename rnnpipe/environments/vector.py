@@ -13,10 +13,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
-from rnnpipe.environments._trials import N_AHEAD, NO_PERIOD, Block, make_face
+from rnnpipe.environments._kernels import begin, score, show
+from rnnpipe.environments._store import Store
+from rnnpipe.environments._trials import MODES, Stream, make_face
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import suggest
-from rnnpipe.trials import FIXATE
 
 Info = dict[str, Any]
 Floats = NDArray[np.float64]
@@ -85,16 +86,17 @@ class TrialVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         self.input_names, self.action_names = self.task.input_names, self.task.action_names
         self.period_names = self.face.period_names
 
-        example = Block.draw(self.task, np.random.default_rng(0))
-        self._block = example.repeated(num_envs)
-        self._n_steps, self._n_phases = len(example.discount), example.rewards.shape[1]
+        self._store = Store(self.task, self.face.example, num_envs, self.face.n_ahead)
+        self._blank_ends = mode == "trial"
+        self._mode = MODES.index(mode)
         self._generators: list[np.random.Generator] = []
-        self._first = np.arange(num_envs) * N_AHEAD  # of the rows' shares of the block
-        self._trial = np.full(num_envs, N_AHEAD)  # within the row's share: all of it is used up
-        self._t = np.zeros(num_envs, int)
-        self._n_done = np.zeros(num_envs, int)
-        self._n_taken = np.zeros(num_envs, int)
-        self._over = np.ones(num_envs, bool)
+        self._streams = [self._stream() for _ in range(num_envs)]
+        self._trial, self._drawn, self._t, self._n_done, self._n_taken = np.zeros((5, num_envs), int)
+        self._over, self._fresh = np.ones(num_envs, bool), np.zeros(num_envs, bool)
+        self._none = np.zeros(num_envs, bool)
+        self._earned = np.zeros(num_envs)
+        self._empty, self._ended, self._places, self._judged = np.zeros((4, num_envs), int)
+        self._sums = np.zeros(num_envs)
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: Info | None = None
@@ -119,12 +121,13 @@ class TrialVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         for row in np.flatnonzero(mask):
             if (s := seeds[row]) is not None:
                 self._generators[row] = np_random(s)[0]
-                self._trial[row] = N_AHEAD
+                self._streams[row] = self._stream()
+                self._trial[row] = self._drawn[row] = 0
+                self._fresh[row] = False
         self._begin(np.flatnonzero(mask))
-        at = self._place()
-        info = self._info(at, np.zeros(self.num_envs, bool), mask)
-        observation = self._block.inputs.reshape(-1, len(self.input_names))[at]
-        observation[self._over] = 0.0
+        observation, info = self._show(self._none, self._over)
+        for name in [name for name in info if name.startswith("_")]:
+            info[name] = mask.copy()
         return observation, info
 
     def step(self, actions: ArrayLike) -> Result:
@@ -135,63 +138,83 @@ class TrialVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
             ValueError: There is no such action, or not one per environment.
         """
         a = self._check(actions)
-        block, slot, t = self._block, self._first + self._trial, self._t
-        dead = self._over if self.autoreset_mode is AutoresetMode.NEXT_STEP else np.zeros(self.num_envs, bool)
-        row = slot * self._n_phases + block.phase.reshape(-1)[slot * self._n_steps + t]
-        cell = row * len(self.action_names) + a
-        reward = (block.discount[t] * block.rewards.reshape(-1)[cell]).astype(np.float64)
-        stops = block.stops.reshape(-1)[cell]
-        ended = stops | (t + 1 == self._n_steps)
-        restarted = np.flatnonzero(dead)
-        if len(restarted):
-            reward[dead], ended[dead] = 0.0, False
-
-        self._t = np.where(ended, t, t + 1)
-        self._n_taken += 1
-        terminated, truncated = np.zeros((2, self.num_envs), bool)
-        rows, outcome = np.flatnonzero(ended), {}
-        if len(rows):
-            outcome = self._outcome(rows, slot[rows], t[rows], a[rows], cell[rows])
-            if self.face.mode == "trial":
-                terminated, truncated = ended & stops, ended & ~stops
-            else:
-                self._n_done[rows] += 1
-                self._next_trial(rows)
-                if self.face.mode == "session":
-                    truncated = ended & (self._n_done == self.face.session_trials)
-        if self.max_episode_steps is not None:
-            truncated = truncated | ((self._n_taken >= self.max_episode_steps) & ~terminated & ~dead)
-        if len(restarted):
-            self._begin(restarted)
-        self._over = terminated | truncated
-
-        at = self._place()
-        observation = block.inputs.reshape(-1, len(self.input_names))[at]
-        info = self._info(at, ended, None)
-        if len(rows) and self.face.mode == "trial":
-            observation[rows] = 0.0
-            info["ground_truth"][rows], info["period"][rows] = FIXATE, NO_PERIOD
-        info |= outcome
+        n, store = self.num_envs, self._store
+        reward, performance, reaction = np.empty(n), np.empty(n), np.empty(n)
+        terminated, truncated = np.empty(n, bool), np.empty(n, bool)
+        new_trial, timed = np.empty(n, bool), np.empty(n, bool)
+        n_empty, n_ended = score(
+            a,
+            self._mode,
+            self.face.session_trials,
+            self.max_episode_steps or 0,
+            self.autoreset_mode is AutoresetMode.NEXT_STEP,
+            self.task.dt,
+            store.n_ahead,
+            store.steps,
+            store.rewards,
+            store.flags,
+            store.onset,
+            store.discount,
+            self._trial,
+            self._t,
+            self._drawn,
+            self._n_done,
+            self._n_taken,
+            self._over,
+            self._fresh,
+            self._earned,
+            self._empty,
+            self._ended,
+            self._places,
+            self._judged,
+            self._sums,
+            reward,
+            terminated,
+            truncated,
+            new_trial,
+            performance,
+            timed,
+            reaction,
+        )
+        outcome: Info = {}
+        if n_ended:
+            conditions = store.conditions(self._places, self._ended, n_ended, new_trial)
+            outcome = {"performance": performance, "trial": conditions}
+            outcome |= {"_performance": new_trial.copy(), "_trial": new_trial.copy()}
+            if timed.any():
+                outcome |= {"reaction_time": reaction, "_reaction_time": timed}
+            if self.task.reacts:
+                for k in range(n_ended):
+                    self._streams[self._ended[k]].note(int(self._judged[k]), float(self._sums[k]))
+        self._draw(n_empty)
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._over.any():
-            observation, info = self._restart(observation, info)
+            observation, info = self._restart(new_trial, outcome)
+        else:
+            observation, info = self._show(new_trial, new_trial if self._blank_ends else self._none)
+            info |= outcome
         return observation, reward, terminated, truncated, info
 
     def render(self) -> Any:
         """Nothing, unless the environment was made with a `render_mode`; see `rnnpipe.environments.render`."""
         return None
 
-    def _restart(self, observation: NDArray[np.float32], info: Info) -> tuple[NDArray[np.float32], Info]:
+    def _restart(self, new_trial: Bools, outcome: Info) -> tuple[NDArray[np.float32], Info]:
         """Begin new episodes in place of those that ended at this step, whose ends go into the info."""
         over = self._over.copy()
-        final, end = observation.copy(), _restricted(info, over)
+        final, end = self._show(new_trial, new_trial if self._blank_ends else self._none)
         final[~over] = 0.0
+        kept: Info = {}
+        if (new_trial == over).all():  # so every outcome is that of an episode
+            for name in ("new_trial", "ground_truth", "period"):
+                end[name][~over] = 0
+                end[f"_{name}"] = over.copy()
+            end |= outcome
+        else:
+            end = _restricted(end | outcome, over)
+            kept = _restricted(outcome, ~over)
         self._begin(np.flatnonzero(over))
-        at = self._place()
-        observation = self._block.inputs.reshape(-1, len(self.input_names))[at]
-        kept = _restricted(info, ~over)
-        info = self._info(at, info["new_trial"] & ~over, None)
-        info |= {k: v for k, v in kept.items() if k.removeprefix("_") not in info}
-        return observation, info | {
+        observation, info = self._show(new_trial & ~over, self._none)
+        return observation, info | kept | {
             "final_obs": final,
             "_final_obs": over,
             "final_info": end,
@@ -218,63 +241,47 @@ class TrialVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
             raise ValueError(f"reset_mask must be {self.num_envs} values of bool.")
         return np.array(mask)
 
+    def _stream(self) -> Stream:
+        return Stream(self.task, self.face.n_ahead)
+
     def _begin(self, rows: NDArray[np.intp]) -> None:
         """Begin new episodes."""
-        self._next_trial(rows)
-        self._n_done[rows] = self._n_taken[rows] = 0
-        self._over[rows] = False
+        self._draw(
+            begin(
+                rows,
+                self._trial,
+                self._t,
+                self._drawn,
+                self._n_done,
+                self._n_taken,
+                self._over,
+                self._fresh,
+                self._earned,
+                self._empty,
+            )
+        )
 
-    def _next_trial(self, rows: NDArray[np.intp]) -> None:
-        self._t[rows] = 0
-        self._trial[rows] += 1
-        for row in rows[self._trial[rows] >= N_AHEAD]:  # one row in N_AHEAD, and the draw itself is batched
-            self._block.write(self._first[row], Block.draw(self.task, self._generators[row]))
-            self._trial[row] = 0
+    def _draw(self, n_empty: int) -> None:
+        """Draw the next trials of the rows that have none left."""
+        for row in self._empty[:n_empty].tolist():
+            trials = self._streams[row].draw(self._generators[row])
+            self._store.write(row, trials)
+            self._trial[row], self._drawn[row] = 0, trials.n_trials
 
-    def _place(self) -> NDArray[np.intp]:
-        """Flat index (trial, step) of the observation to show."""
-        return (self._first + self._trial) * self._n_steps + self._t
-
-    def _info(self, at: NDArray[np.intp], new_trial: Bools, mask: Bools | None) -> Info:
-        info: Info = {
+    def _show(self, new_trial: Bools, blank: Bools) -> tuple[NDArray[np.float32], Info]:
+        """Observations and the part of the info that is always there."""
+        n, store = self.num_envs, self._store
+        observation = np.empty((n, store.inputs.shape[2]), np.float32)
+        answer, period = np.empty(n, np.int64), np.empty(n, np.int64)
+        show(store.n_ahead, store.inputs, store.steps, self._trial, self._t, blank, observation, answer, period)
+        return observation, {
             "new_trial": new_trial.copy(),
-            "ground_truth": self._block.ground_truth.reshape(-1)[at].astype(np.int64),
-            "period": self._block.period.reshape(-1)[at].astype(np.int64),
+            "ground_truth": answer,
+            "period": period,
+            "_new_trial": np.ones(n, bool),
+            "_ground_truth": np.ones(n, bool),
+            "_period": np.ones(n, bool),
         }
-        masks = {f"_{name}": np.ones(self.num_envs, bool) if mask is None else mask.copy() for name in info}
-        return info | masks
-
-    def _outcome(
-        self,
-        rows: NDArray[np.intp],
-        slot: NDArray[np.intp],
-        t: NDArray[np.intp],
-        action: NDArray[np.int64],
-        cell: NDArray[np.intp],
-    ) -> Info:
-        """How the trials of `rows` ended."""
-        block = self._block
-        chose = block.choices.reshape(-1)[cell]
-        info = self._spread({"performance": (chose & (block.correct[slot, action] == 1)).astype(float)}, rows)
-        info |= {
-            "trial": self._spread({name: values[slot] for name, values in block.conditions.items()}, rows),
-            "_trial": info["_performance"].copy(),
-        }
-        timed = chose & (action != FIXATE)
-        if timed.any():
-            info |= self._spread({"reaction_time": (t * self.task.dt - block.onset[slot])[timed]}, rows[timed])
-        return info
-
-    def _spread(self, values: Info, rows: NDArray[np.intp]) -> Info:
-        """Arrays over all environments from those of some rows, with masks."""
-        info: Info = {}
-        for name, some in values.items():
-            full = np.full(self.num_envs, None) if some.dtype.kind in "UOS" else np.zeros(self.num_envs, some.dtype)
-            full[rows] = some
-            mask = np.zeros(self.num_envs, bool)
-            mask[rows] = True
-            info |= {name: full, f"_{name}": mask}
-        return info
 
 
 def _restricted(info: Info, rows: Bools) -> Info:

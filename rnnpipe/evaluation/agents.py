@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +13,7 @@ import torch
 from gymnasium.utils.seeding import np_random
 from numpy.typing import NDArray
 
-from rnnpipe.environments._trials import N_AHEAD
+from rnnpipe.environments._trials import Stream
 from rnnpipe.environments.sb3 import TrialVecEnv, make_sb3_env
 from rnnpipe.errors import AnalysisError, SettingsError
 from rnnpipe.evaluation.simulate import trial_table
@@ -237,11 +236,10 @@ def _play(agent: Predicting | Recording, env: VecEnv, n_trials: int, seed: int, 
     task, n = bottom.task, env.num_envs
     share = np.full(n, n_trials // n)
     share[: n_trials % n] += 1
-    n_steps = task.n_steps
+    n_steps = bottom.face.example.n_steps
     actions = [np.full((n_steps, k), -1, np.int8) for k in share]
     recorded: list[Columns] = [{} for _ in share]
-    numbers: list[list[int]] = [[] for _ in share]  # of the trials played, among all that its generator gives
-    number, t, n_done = np.zeros(n, int), np.zeros(n, int), np.zeros(n, int)
+    t, n_done = np.zeros((2, n), int)
 
     env.seed(seed)
     observation = env.reset()
@@ -258,32 +256,41 @@ def _play(agent: Predicting | Recording, env: VecEnv, n_trials: int, seed: int, 
                 recorded[row][name][at] = values[row]
         observation, _, done, infos = env.step(action)
         new = np.array([info["new_trial"] for info in infos])
-        for row in np.flatnonzero(new & (n_done < share)):
-            numbers[row].append(number[row])
         t = np.where(new, 0, t + 1)
         n_done += new
-        # the last observation of a session is the first of a trial that is then not played
-        number += np.where(new, 1 + (done & (bottom.face.mode == "session")), 0)
         starts = {"episode": done, "trial": new, "never": np.zeros(n, bool)}[reset_state]
 
     played = []
     for row in np.flatnonzero(share):
         start = 0
-        for trials in _again(task, seed + int(row), numbers[row]):
+        for trials, done_in, rewards in _again(bottom, seed + int(row), actions[row]):
             part = slice(start, start + trials.n_trials)
             start = part.stop
-            done_in = actions[row][:, part]
-            rewards = np.stack([trials.reward(step, np.maximum(a, 0)) * (a >= 0) for step, a in enumerate(done_in)])
             played.append(_Played(task, trials, done_in, rewards, {k: x[:, part] for k, x in recorded[row].items()}))
     return played
 
 
-def _again(task: Task, seed: int, numbers: list[int]) -> Iterator[Trials]:
-    """The trials of those numbers, in growing order, that an environment with a seed shows."""
-    rng = np_random(seed)[0]
-    wanted = np.asarray(numbers)
-    for block in range(math.ceil((wanted[-1] + 1) / N_AHEAD)):
-        trials = task.sample(rng, N_AHEAD)
-        inside = wanted[wanted // N_AHEAD == block] % N_AHEAD
-        if len(inside):
-            yield trials[inside]
+def _again(
+    env: TrialVecEnv, seed: int, actions: NDArray[np.int8]
+) -> Iterator[tuple[Trials, NDArray[np.int8], NDArray[np.float32]]]:
+    """The first trials that an environment with a seed shows, with what was done and earned in them.
+
+    Args:
+        env: The environments.
+        seed: Seed of this one.
+        actions: What was done, -1 after the end of a trial, (n_steps, n_trials).
+    """
+    stream, rng = Stream(env.task, env.face.n_ahead), np_random(seed)[0]
+    start, n = 0, actions.shape[1]
+    while start < n:
+        trials = stream.draw(rng)
+        trials = trials[: n - start]
+        these = actions[:, start : start + trials.n_trials]
+        rewards = np.stack([trials.reward(step, np.maximum(a, 0)) * (a >= 0) for step, a in enumerate(these)])
+        if env.task.reacts:
+            last = (these[:, 0] >= 0).sum() - 1
+            action = these[last, 0]
+            chose = trials.choices[trials.phase[last, 0], 0, action]
+            stream.note(int(trials.correct[0, action]) if chose else -1, float(rewards.sum(dtype=float)))
+        yield trials, these, rewards
+        start += trials.n_trials
