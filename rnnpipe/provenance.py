@@ -22,8 +22,10 @@ def provenance(stage: str, *modules: str) -> dict[str, str]:
         version = metadata.version("rnnpipe")
     except metadata.PackageNotFoundError:
         version = "checkout"
-    code = Fingerprint(Path(__file__).parents[1], "rnnpipe", libraries=LIBRARIES)(
+    code = Fingerprint(Path(__file__).parents[1], "rnnpipe", libraries=(*LIBRARIES, "neurogym"))(
         f"rnnpipe.cli.{stage}", *[f"rnnpipe.{module}" for module in modules]
     )
     versions = {name: library_version(name) for name in LIBRARIES}
+    if any(module.startswith("environments.neurogym") for module in modules):  # what few have, and is no requirement
+        versions["neurogym"] = library_version("neurogym")
     return {"rnnpipe": version, "stage": stage, "code": code, "python": platform.python_version(), **versions}

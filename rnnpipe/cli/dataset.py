@@ -39,7 +39,7 @@ def command(settings: dict[str, Any], out: Path) -> None:
         blocks(task, dataset),
         total,
         plain,
-        provenance("dataset"),
+        provenance("dataset", *getattr(task, "modules", ())),
         seed=dataset.seed,
         input_names=list(task.input_names),
         action_names=list(task.action_names),

@@ -90,6 +90,6 @@ def command(
         checkpoint_seconds=checkpoint_seconds,
         device=device,
         threads=threads,
-        provenance=provenance("train", *modules_of(plain)),
+        provenance=provenance("train", *modules_of(plain), *getattr(settings["task"], "modules", ())),
     )
     learner.train(job)

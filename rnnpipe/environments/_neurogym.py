@@ -80,7 +80,11 @@ def neurogym_ids() -> list[str]:
 
 def _registered() -> dict[str, str]:
     """Constructor of each id, `module:name`."""
-    registered: dict[str, str] = _import("neurogym.envs.registration").ALL_EXTENDED_ENVS
+    try:  # not by name, so that its version is part of what results depend on
+        from neurogym.envs.registration import ALL_EXTENDED_ENVS
+    except ImportError as error:
+        raise SettingsError(_missing(error)) from None
+    registered: dict[str, str] = ALL_EXTENDED_ENVS
     return registered
 
 
@@ -88,7 +92,11 @@ def _import(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise SettingsError(f"NeuroGym cannot be imported ({error}); install it with `{INSTALL}`.") from None
+        raise SettingsError(_missing(error)) from None
+
+
+def _missing(error: ImportError) -> str:
+    return f"NeuroGym cannot be imported ({error}); install it with `{INSTALL}`."
 
 
 def plain(value: Any) -> Any:
