@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import task_table
 from library_observers import onsets
 from numpy.typing import NDArray
 from scipy.stats import norm
@@ -356,3 +357,8 @@ def test_delayed_go_and_nogo_pay_what_they_say() -> None:
 def test_what_is_added_to_a_task_leaves_its_settings(name: str) -> None:
     task = make(name)
     assert (task.dt, task.reward_abort, task.abort_ends) == (100.0, -0.1, False)
+
+
+def test_the_table_of_all_tasks_is_that_of_the_code() -> None:
+    text = task_table.PAGE.read_text()
+    assert text.endswith(task_table.HEADING + task_table.table()), "run python tests/task_table.py"

@@ -14,7 +14,7 @@ class TwoStep(EnvironmentTask):
     What is shown second depends on what was chosen first, so that no trial can be drawn beforehand: the task is the
     environment `rnnpipe/TwoStep-v0`, whose keywords are the `options`. Observations have the reward and the action of
     the step before, without which nothing tells which arm pays. A choice at random earns 50 a session on average, and
-    who knows all probabilities of reward 60.
+    who knows all probabilities of reward 61.
 
     Reference: Daw, Gershman, Seymour, Dayan & Dolan (2011) Neuron 69:1204.
     """
