@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 import torch
 
+from rnnpipe.cli.main import main
 from rnnpipe.config import load_study
 from rnnpipe.config_entries import AgentExperiment
 from rnnpipe.errors import ArtefactError, SettingsError, TrainingError
+from rnnpipe.io.evaluation import read_activity, read_table
 from rnnpipe.settings import parse
 from rnnpipe.tasks import task_class
 from rnnpipe.training.rules import groups_of, modules_of
@@ -84,8 +86,8 @@ class TestConfiguration:
             ),
             (
                 "  bad: {task: pdm, seeds: 1, learning: {rule: sb3, algorithm: ppo}}\n"
-                "claims:\n  c: {quantity: fraction_correct, of: bad, needs: [spikes.activity], source: x, target_low: 1}\n"
-                "spiking:\n  spikes: {}",
+                "claims:\n  c: {quantity: performance, of: bad, needs: [s.activity], source: x, target_low: 1}\n"
+                "spiking:\n  s: {}",
                 "only rate networks",
             ),
         ],
@@ -133,7 +135,8 @@ def train_flags(folder: Path, *more: str) -> list[str]:
         "--learning.n_steps=16",
         "--learning.n_units=8",
         "--learning.block_trials=50",
-        "--learning.max_steps=4000",
+        "--learning.n_epochs=2",
+        "--learning.max_steps=1600",
         "--seed=3",
         f"--network={folder}/agent.pth",
         f"--history={folder}/agent.h5",
@@ -382,50 +385,65 @@ def contents(path: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_stages(sb3: Any, tmp_path: Path) -> None:
+def test_stages(sb3: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Killed and stopped, a training ends with what an undisturbed one has; its agent is evaluated and described."""
-    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
-    assert rnnpipe(tmp_path, *train_flags(tmp_path / "a")).returncode == 0
 
-    flags = train_flags(tmp_path / "b", "--checkpoint_seconds=0.1")
+    def run(*flags: str) -> tuple[int, str]:
+        status = main(flags)
+        captured = capsys.readouterr()
+        return status, captured.out + captured.err
+
+    def file(name: str) -> str:
+        return str(tmp_path / name)
+
+    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
+    assert run(*train_flags(tmp_path / "a"))[0] == 0
+
+    flags, state = train_flags(tmp_path / "b", "--checkpoint_seconds=0.05"), tmp_path / "b" / "state"
     for number in (signal.SIGKILL, signal.SIGTERM):
-        before = (tmp_path / "b" / "state").stat().st_mtime if (tmp_path / "b" / "state").exists() else 0.0
+        before = state.stat().st_mtime if state.exists() else 0.0
         process = start(tmp_path, *flags)
         assert process.stdout is not None
         assert process.stdout.readline().startswith("continuing" if before else "training from the start")
-        while not (path := tmp_path / "b" / "state").exists() or path.stat().st_mtime == before:
-            assert process.poll() is None
+        while not state.exists() or state.stat().st_mtime == before:
+            assert process.poll() is None, process.stdout.read()
             time.sleep(0.01)
         process.send_signal(number)
         output, _ = process.communicate()
         if number == signal.SIGTERM:
             assert process.returncode == 75 and "the same command continues from there" in output, output
-    result = rnnpipe(tmp_path, *flags)
-    assert result.returncode == 0 and result.stdout.startswith("continuing"), result.stdout
-    assert not (tmp_path / "b" / "state").exists()
+    status, output = run(*flags)
+    assert status == 0 and output.startswith("continuing"), output
+    assert not state.exists()
     assert (tmp_path / "a" / "agent.pth").read_bytes() == (tmp_path / "b" / "agent.pth").read_bytes()
     undisturbed, resumed = (contents(tmp_path / folder / "agent.h5") for folder in "ab")
     assert undisturbed.pop("validations/seconds") != resumed.pop("validations/seconds")
     assert undisturbed == resumed
 
     task = [f"--task.name={PDM}", "--task.stimulus=200", "--dataset.trials_per_condition=3"]
-    assert rnnpipe(tmp_path, "dataset", *task, "--out=trials.h5").returncode == 0
-    command = ["evaluate", "--network=a/agent.pth", "--dataset=trials.h5", "--out=what.h5", "--record_activity"]
-    result = rnnpipe(tmp_path, *command)
-    assert result.returncode == 0, result.stdout
-    from rnnpipe.io.evaluation import read_activity, read_table
-
-    table, activity = read_table(tmp_path / "what.h5"), read_activity(tmp_path / "what.h5")
+    assert run("dataset", *task, f"--out={file('trials.h5')}")[0] == 0
+    command = [
+        "evaluate",
+        f"--network={file('a/agent.pth')}",
+        f"--dataset={file('trials.h5')}",
+        f"--out={file('e.h5')}",
+    ]
+    assert run(*command, "--record_activity")[0] == 0
+    table, activity = read_table(file("e.h5")), read_activity(file("e.h5"))
     assert {"choice", "correct", "reaction_time", "coherence", "stimulus_on"} <= set(table)
     assert activity["policy_rates"].shape == (*activity["mask"].shape, 8) and table.attrs["n_trials_trained"] > 50
     np.testing.assert_array_equal(activity["mask"].sum(0), table["n_steps"])
-    result = rnnpipe(tmp_path, "evaluate", *command[1:], "--noise_free")
-    assert result.returncode == 2 and "is an agent of Stable-Baselines3; leave" in result.stdout
-    result = rnnpipe(tmp_path, "info", "a/agent.pth")
+    status, output = run(*command, "--noise_free")
+    assert status == 2 and "is an agent of Stable-Baselines3; leave" in output
+    _, output = run("info", file("a/agent.pth"))
     for words in ("agent of Stable-Baselines3", "recurrent_ppo", "lstm_actor.weight_hh_l0", "stable-baselines3: 2"):
-        assert words in result.stdout
-    result = rnnpipe(tmp_path, "figures", "--figure=fig_learning", "--inputs=history=a/agent.h5", "--out=f.pdf")
-    assert result.returncode == 0, result.stdout
+        assert words in output
+    assert (
+        run("figures", "--figure=fig_learning", f"--inputs=history={file('a/agent.h5')}", f"--out={file('f.pdf')}")[0]
+        == 0
+    )
+    inputs = f"--inputs=behaviour={file('e.h5')}"
+    assert run("figures", "--figure=fig_psychometric", inputs, f"--out={file('p.pdf')}")[0] == 0
 
 
 def test_training_starts_from_an_agent_that_fits(sb3: Any, tmp_path: Path) -> None:
