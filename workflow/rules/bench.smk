@@ -10,8 +10,8 @@ rule bench:
         "../../environment.yml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         code=lambda w: code("bench"),
     message:

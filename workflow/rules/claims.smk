@@ -18,8 +18,8 @@ rule claims:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=growing(2000),
+        runtime=growing(20),
     params:
         code=lambda w: code("claims"),
         settings=study.claims_settings(),

@@ -68,6 +68,11 @@ def gpus(wildcards):
     return int(study.workflow.wants_gpu)
 
 
+def growing(first):
+    """A resource that a job gets more of each time it is tried again."""
+    return lambda wildcards, attempt: first * attempt
+
+
 def initial_flag(wildcards):
     """Flag `--initial` of a training that starts from another network, or nothing."""
     return " ".join(f"--initial {placed(path)}" for path in study.initial_network(wildcards.experiment, wildcards.seed))

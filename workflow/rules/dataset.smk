@@ -10,8 +10,8 @@ rule dataset:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=lambda w: code("dataset", *study.task_modules(w.task)),
         settings=lambda w: study.dataset_settings(w.task, w.dataset),

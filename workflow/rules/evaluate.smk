@@ -13,8 +13,8 @@ rule evaluate:
         "../../environment.yml"
     threads: study.workflow.threads
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(10),
         gpu=gpus,
     params:
         network=lambda w: study.network(w.experiment, w.seed),
@@ -44,8 +44,8 @@ rule evaluate_spiking:
         "../../environment.yml"
     threads: study.workflow.threads
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(20),
     params:
         network=lambda w: study.network(w.experiment, w.seed),
         code=lambda w: code("evaluate", *study.task_modules(study.experiment(w.experiment).task)),

@@ -29,8 +29,8 @@ rule figures:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=lambda w: code("figures", f"figures.{study.figure(w.figure).module}"),
         module=lambda w: study.figure(w.figure).module,
@@ -62,8 +62,8 @@ rule animation:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=lambda w: code("figures", "figures.animation", f"figures.{study.figure(w.figure).module}"),
         module=lambda w: study.figure(w.figure).module,

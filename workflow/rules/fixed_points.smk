@@ -13,8 +13,8 @@ rule fixed_points:
         "../../environment.yml"
     threads: study.workflow.threads
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         network=lambda w: study.network(w.experiment, w.seed),
         code=lambda w: code("fixed_points", *study.task_modules(study.experiment(w.experiment).task)),

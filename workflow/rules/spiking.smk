@@ -13,8 +13,8 @@ rule spiking:
         "../../environment.yml"
     threads: study.workflow.threads
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=growing(2000),
+        runtime=growing(240),
     params:
         code=lambda w: code("spiking", *study.task_modules(study.experiment(w.experiment).task)),
         settings=lambda w: study.spiking_settings(w.mapping),

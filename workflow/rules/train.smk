@@ -13,8 +13,8 @@ rule train:
         "../../environment.yml"
     threads: study.workflow.threads
     resources:
-        mem_mb=1500,
-        runtime=240,
+        mem_mb=growing(1500),
+        runtime=growing(240),
         gpu=gpus,
     params:
         code=lambda w: code("train", *study.modules(w.experiment)),
@@ -43,8 +43,8 @@ rule train_several:
         "../../environment.yml"
     threads: study.workflow.threads
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=growing(3000),
+        runtime=growing(240),
         gpu=gpus,
     params:
         code=lambda w: code("train", *study.modules(w.experiment)),
