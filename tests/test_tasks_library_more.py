@@ -11,7 +11,7 @@ from library_observers import onsets
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from rnnpipe.environments import TrialEnv
+from rnnpipe.environments import TrialEnv, TrialVectorEnv
 from rnnpipe.errors import SettingsError
 from rnnpipe.evaluation.outcomes import outcomes
 from rnnpipe.settings import parse
@@ -286,20 +286,20 @@ def test_grades_have_room() -> None:
 
 
 def test_arms_last_for_a_session() -> None:
-    task = make("bandit", n_arms=3)
+    task = make("bandit", n_arms=3, lasts=N)
     assert isinstance(task, Bandit)
     rng = np.random.default_rng(0)
     trials, state = task.draw(rng, N)
     p = task.probabilities(trials.conditions)
-    assert p.shape == (N, 3) and (p == p[0]).all() and sorted(state) == ["p_1", "p_2", "p_3"]
+    assert p.shape == (N, 3) and (p == p[0]).all()
     assert trials.n_steps == 1 and not trials.inputs.any()
     for arm in range(3):
         assert within(float(trials.rewards[TIMEOUT, :, arm + 1].mean()), p[0, arm])
-    again, same = task.draw(rng, 5, state)
-    assert same == state and (task.probabilities(again.conditions) == p[0]).all()
-    assert (again.rewards != trials[:5].rewards).any()
-    other, _ = task.draw(rng, 5)
-    assert (task.probabilities(other.conditions) != p[0]).all()
+    short = make("bandit", n_arms=3, lasts=7)
+    first, state = short.draw(rng, 10)
+    second, _ = short.draw(rng, 11, state)
+    both = np.concatenate([short.probabilities(part.conditions) for part in (first, second)])
+    assert len(np.unique(both[:, 0])) == 3 and (both.reshape(3, 7, 3) == both[::7, None]).all()
     assert (trials.correct[:, 1:].argmax(1) == p[0].argmax()).all() and (trials.correct[:, 0] == -1).all()
 
 
@@ -362,3 +362,33 @@ def test_what_is_added_to_a_task_leaves_its_settings(name: str) -> None:
 def test_the_table_of_all_tasks_is_that_of_the_code() -> None:
     text = task_table.PAGE.read_text()
     assert text.endswith(task_table.HEADING + task_table.table()), "run python tests/task_table.py"
+
+
+def test_environments_keep_the_arms_of_a_session() -> None:
+    """In any row; who counts the rewards of its session finds the better arm."""
+    env = TrialEnv("bandit", mode="session", session_trials=30, lasts=30)
+    sessions, right = [], []
+    for k in range(40):
+        _, info = env.reset(seed=1) if k == 0 else env.reset()
+        wins, tries, truncated, p = np.ones(2), np.full(2, 2.0), False, []
+        while not truncated:
+            arm = int((wins / tries).argmax())
+            _, reward, _, truncated, info = env.step(arm + 1)
+            wins[arm] += reward
+            tries[arm] += 1
+            p.append((info["trial"]["p_1"], info["trial"]["p_2"]))
+            right.append(info["performance"])
+        assert len(p) == 30 and len(set(p)) == 1
+        sessions.append(p[0])
+    assert len(set(sessions)) == 40
+    assert np.mean(np.reshape(right, (40, 30))[:, 10:]) > 0.65
+
+    envs = TrialVectorEnv("bandit", num_envs=3, mode="session", session_trials=5, lasts=5)
+    _, info = envs.reset(seed=1)
+    seen: list[list[float]] = []
+    while len(seen) < 20:
+        *_, info = envs.step(np.ones(3, int))
+        if info.get("_trial", np.zeros(1)).all():
+            seen.append(info["trial"]["p_1"].tolist())
+    rows = np.array(seen).T.reshape(3, 4, 5)
+    assert (rows == rows[..., :1]).all() and len(np.unique(rows)) == 12

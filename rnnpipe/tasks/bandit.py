@@ -20,15 +20,16 @@ class Bandit(ConsecutiveTask):
     """Choose one of several arms, which pays `reward_win` with its probability and `reward_loss` otherwise.
 
     Periods: fixation, none; decision 100 ms, one step. Nothing is shown but the fixation cue. What an arm pays with is
-    drawn once for a session and stays the same in all its trials: `p_1`, `p_2`, ... are uniform between 0 and 1; with
-    `opposite` arms the second of two pays with 1 - `p_1`; or they are one of the `sets`, drawn uniformly, which is then
-    the variable `set`. A choice is correct if no other arm has a higher probability. `draw_1`, `draw_2`, ... are
+    drawn once for a session and stays the same in its `lasts` trials: `p_1`, `p_2`, ... are uniform between 0 and 1;
+    with `opposite` arms the second of two pays with 1 - `p_1`; or they are one of the `sets`, drawn uniformly, which is
+    then the variable `set`. A choice is correct if no other arm has a higher probability. `draw_1`, `draw_2`, ... are
     uniform numbers: an arm pays where its number is below its probability.
 
-    An environment in mode "session" (or "endless", one session without end) has the same arms in all trials of a
-    session, so that a network that sees its rewards and actions can learn within a session which arm is better. Trials
-    that are sampled one by one, as for supervised learning, are each a session of their own: nothing in them tells
-    which arm is better, and no more than 1 / n of the choices can be correct on average.
+    An environment draws its trials in sessions, counted from its seed: in mode "session" with as many
+    `session_trials` an episode is one of them, in mode "endless" the arms change without notice. A network that sees
+    its rewards and actions can learn within a session which arm is better. Trials that are sampled for a data set are
+    each a session of their own: nothing in them tells which arm is better, and no more than 1 / n of the choices can be
+    correct on average.
 
     Reference: Wang, Kurth-Nelson, Kumaran et al. (2018) Nat Neurosci 21:860, whose sessions have 100 trials and whose
     arms are opposite, or of the sets (.1, .9), (.25, .75) or (.4, .6) in either order; NeuroGym, where the arms last
@@ -53,6 +54,7 @@ class Bandit(ConsecutiveTask):
     )  # fmt: skip
     fixation: Duration = setting(0.0, "duration of fixation before the decision", "ms")
     decision: float = setting(100.0, "time to choose in", "ms")
+    lasts: int = setting(100, "trials of a session, in which the arms stay the same", ge=1)
     n_arms: int = setting(2, "number of arms", ge=2)
     opposite: bool = setting(False, "two arms whose probabilities add up to 1")
     sets: list[list[float]] = setting(
@@ -115,7 +117,15 @@ class Bandit(ConsecutiveTask):
         return np.concatenate([wait, paid], 1), np.concatenate([wait.astype(np.int8) - 1, best], 1)
 
     def draw(self, rng: Rng, n_trials: int, state: Any = None) -> tuple[Trials, Any]:
-        """Consecutive trials of a session: `state` holds what was drawn for it; see `Task.draw`."""
-        if state is None:
-            state = {name: variable(rng, 1)[0].item() for name, variable in self.of_session().items()}
-        return self.sample(rng, n_trials, **state), state
+        """Consecutive trials: `state` holds what was drawn for the session and how many trials it has left."""
+        values, left = ({}, 0) if state is None else state
+        given: dict[str, list[float]] = {name: [] for name in self.of_session()}
+        n_given = 0
+        while n_given < n_trials:
+            if left == 0:
+                values, left = {name: draw(rng, 1)[0].item() for name, draw in self.of_session().items()}, self.lasts
+            n = min(left, n_trials - n_given)
+            for name, value in values.items():
+                given[name] += [value] * n
+            n_given, left = n_given + n, left - n
+        return self.sample(rng, n_trials, **given), (values, left)
