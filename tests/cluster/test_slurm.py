@@ -46,6 +46,7 @@ class Study:
         (folder / "config.yaml").write_text(yaml.safe_dump({"sources": [str(HERE / "study.yaml")]}))
         profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/config.yaml").read_text())
         profile["slurm-init-seconds-before-status-checks"] = 3
+        profile["group-components"]["evaluations"] = 2
         profile["set-resources"]["evaluate"]["gpu"] = 1  # which nothing uses: the GPU of this cluster is an empty file
         (folder / "profile").mkdir()
         (folder / "profile/config.yaml").write_text(yaml.safe_dump(profile))
