@@ -16,6 +16,7 @@ from rnnpipe.errors import SettingsError
 from rnnpipe.evaluation.outcomes import outcomes
 from rnnpipe.settings import parse
 from rnnpipe.tasks import trial_task_class
+from rnnpipe.tasks._durations import ends
 from rnnpipe.tasks._sure import SURE
 from rnnpipe.tasks._timing import TimingTask
 from rnnpipe.tasks.bandit import Bandit
@@ -392,3 +393,22 @@ def test_environments_keep_the_arms_of_a_session() -> None:
             seen.append(info["trial"]["p_1"].tolist())
     rows = np.array(seen).T.reshape(3, 4, 5)
     assert (rows == rows[..., :1]).all() and len(np.unique(rows)) == 12
+
+
+@pytest.mark.parametrize(
+    "name", ["post_decision_wager", "economic_decision_making", "dual_delay_match_sample", "bandit", "delayed_go_nogo"]
+)
+def test_no_period_vanishes_at_any_step(name: str) -> None:
+    for dt in (10.0, 20.0, 50.0, 100.0):
+        task = make(name, dt=dt)
+        trials = drawn(task, 50)
+        for period, duration in task.durations().items():
+            steps = np.diff(trials.periods[period])[:, 0]
+            assert steps.min() >= np.floor(min(ends(duration)) / dt) and steps.max() <= np.floor(
+                max(ends(duration)) / dt
+            )
+            assert (steps > 0).all() or duration == 0
+        np.testing.assert_array_equal((trials.phase == TIMEOUT).sum(0), 1)
+    shortest = min(make(name).shortest_periods().values())
+    with pytest.raises(SettingsError, match=f"^{name}: .* shorter than one step .dt = {shortest + 1:g} ms"):
+        make(name, dt=shortest + 1)
