@@ -98,7 +98,7 @@ def write_arrays(
         "value_network": {"n_units": 100},
         **settings,
     }
-    attributes = {"task": task.name, "dt": task.dt, "seed": seed}
+    attributes = {"task": task.name, "dt": task.dt, "seed": seed, "action_names": list(task.action_names)}
     with create(path, KIND, everything, {"stage": "evaluate"}, **attributes) as file:
         for name, values in columns.items():
             put(file, f"trials/{name}", SCHEMA, values)

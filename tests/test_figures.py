@@ -21,6 +21,8 @@ from synthetic_kim import (
     write_network_figure_inputs,
     write_unit_figure_inputs,
 )
+from synthetic_learners import figure_inputs as learner_inputs
+from synthetic_learners import write_figure_inputs as write_learner_inputs
 from synthetic_mante import write_mante
 from synthetic_regression import figure_inputs as regression_inputs
 from synthetic_regression import write_figure_inputs as write_regression_inputs
@@ -59,6 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_network_figure_inputs(folder)
     write_context_figure_inputs(folder)
     write_regression_inputs(folder)
+    write_learner_inputs(folder)
     for name, shape in PICTURES.items():
         imsave(folder / f"{name}.png", np.random.default_rng(0).random((*shape, 3)))
     return folder
@@ -74,6 +77,7 @@ def _inputs(folder: Path, figure: str) -> dict[str, list[Path]]:
         or network_figure_inputs(folder, figure)
         or context_figure_inputs(folder, figure)
         or regression_inputs(folder, figure)
+        or learner_inputs(folder, figure)
     ):
         return inputs
     if figure == "fig_contact_sheet":

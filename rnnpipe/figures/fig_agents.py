@@ -26,8 +26,8 @@ NEEDS = {
     "history": "history of the training, one file a network",
     "behaviour": "evaluation of each network on many trials",
 }
-AGENTS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8c510a", "#1a1a1a")
-"""Colours of the experiments in their order."""
+AGENTS = ("#332288", "#88ccee", "#44aa99", "#117733", "#999933", "#ddcc77", "#cc6677", "#882255", "#aa4499", "#1a1a1a")
+"""Colours of the experiments in their order: the muted scheme of P. Tol, for readers with any kind of colour vision."""
 CORRECT = "Correct trials (%)"
 
 

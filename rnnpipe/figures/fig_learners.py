@@ -138,13 +138,12 @@ def _behaviour(inputs: Inputs, options: Options, label: str) -> list[pd.DataFram
                 y_label=CORRECT,
             )
         )
-    ideal = _ideal(inputs["behaviour"][0], options.by, levels)
+    ideal = _ideal(read_table(inputs["behaviour"][0]).attrs["settings"]["task"], options.by, levels)
     return parts if ideal is None else [*parts, ideal]
 
 
-def _ideal(path: Path, by: str, levels: np.ndarray) -> pd.DataFrame | None:
+def _ideal(settings: Mapping[str, Any], by: str, levels: np.ndarray) -> pd.DataFrame | None:
     """The ideal observer of the task, where it has a formula and everything it depends on is fixed."""
-    settings = read_table(path).attrs["settings"]["task"]
     settings = settings.get("settings", {}) | {"name": settings["of"]} if "of" in settings else settings
     if settings.get("name") != "perceptual_decision_making" or by != "coherence":
         return None
@@ -263,7 +262,7 @@ def _draw_learning(axes: Axes, rows: pd.DataFrame, colors: Mapping[str, str]) ->
     axes.set_xscale("log")
     _labels(axes, rows)
     handles = [Line2D([], [], color=color, lw=1.2, label=name) for name, color in colors.items()]
-    axes.legend(handles=handles, loc="lower right", handlelength=1.2)
+    axes.legend(handles=handles, loc="best", handlelength=1.2)
 
 
 def _draw_cost(axes: Axes, rows: pd.DataFrame, colors: Mapping[str, str]) -> None:
