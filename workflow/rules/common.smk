@@ -65,7 +65,10 @@ def device(wildcards, output):
 
 def gpus(wildcards):
     """GPUs that a job occupies: none where it would not find one, so that CPU machines see no demand."""
-    return int(study.workflow.wants_gpu)
+    if study.workflow.device != "auto":
+        return int(study.workflow.wants_gpu)
+    # decided where Snakemake was started: a job on a cluster sees GPUs of its node that it was not given
+    return int(os.environ.setdefault("RNNPIPE_GPU_SEEN", str(int(study.workflow.wants_gpu))))
 
 
 def growing(first):
