@@ -12,7 +12,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
-from alike import ALIKE
+from alike import ALIKE, COMPOSED
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
@@ -26,7 +26,7 @@ from rnnpipe.tasks.rdm_fixed import RDMFixed
 from rnnpipe.trials import FIRST, TIMEOUT
 
 all_ids = pytest.mark.parametrize("id", sorted(id for id, name in IDS.items() if name not in ALIKE))
-all_tasks = pytest.mark.parametrize("task", [name for name in choice_task_names() if name not in ALIKE])
+all_tasks = pytest.mark.parametrize("task", [name for name in choice_task_names() if name not in ALIKE | COMPOSED])
 hasty_tasks = pytest.mark.parametrize(
     "task", [name for name in choice_task_names() if issubclass(trial_task_class(name), TimeoutTask)]
 )

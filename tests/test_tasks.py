@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from alike import COMPOSED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from rnnpipe.tasks._regression import TargetTask
 from rnnpipe.tasks._template import YesNo
 from rnnpipe.trials import DECISION, FIRST, FIXATE, OUTSIDE, TIMEOUT, Trials
 
-TASKS = {name: trial_task_class(name) for name in task_names()} | {YesNo.name: YesNo}
+TASKS = {name: trial_task_class(name) for name in task_names() if name not in COMPOSED} | {YesNo.name: YesNo}
 """Every task, and the template that a new one starts from."""
 
 all_tasks = pytest.mark.parametrize("name", sorted(TASKS))

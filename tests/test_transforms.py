@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from alike import ALIKE
+from alike import ALIKE, COMPOSED
 from numpy.typing import NDArray
 from scipy.stats import binomtest, chisquare
 
@@ -19,8 +19,6 @@ from rnnpipe.trials import DECISION, FIXATE, FREE, TIMEOUT, Trials
 
 read([])  # registers the kinds
 
-COMPOSED = {"mixture", "combine"}
-"""Tasks that are made of others, which have the transforms."""
 NAMES = [name for name in choice_task_names() if name not in ALIKE | COMPOSED]
 PDM = "perceptual_decision_making"
 SIGNIFICANT = 1e-6
