@@ -146,12 +146,13 @@ def _environment(on: str | Task | VecEnv, n_trials: int, n_envs: int, reset_stat
         )
     if isinstance(on, (str, Task)):
         return make_sb3_env(on, min(n_envs, n_trials))
-    if not isinstance(getattr(on, "unwrapped", None), TrialVecEnv):
+    bottom: Any = getattr(on, "unwrapped", None)
+    if not isinstance(bottom, TrialVecEnv):
         raise SettingsError(
             f"evaluation of an agent: {type(on).__name__} is no environment of one of our tasks; make it with"
             " rnnpipe.environments.sb3.make_sb3_env."
         )
-    if on.unwrapped.env.max_episode_steps is not None:
+    if bottom.env.max_episode_steps is not None:
         raise SettingsError("evaluation of an agent: the environment has max_episode_steps, which cuts trials short.")
     return on
 
@@ -232,7 +233,7 @@ class Recording:
 
 def _play(agent: Predicting | Recording, env: VecEnv, n_trials: int, seed: int, reset_state: str) -> list[_Played]:
     """Play, and sort what was done by trials; each trial is looked up again by the seed of its environment."""
-    bottom: TrialVecEnv = env.unwrapped
+    bottom: Any = env.unwrapped
     task, n = bottom.task, env.num_envs
     share = np.full(n, n_trials // n)
     share[: n_trials % n] += 1
@@ -242,7 +243,7 @@ def _play(agent: Predicting | Recording, env: VecEnv, n_trials: int, seed: int, 
     t, n_done = np.zeros((2, n), int)
 
     env.seed(seed)
-    observation = env.reset()
+    observation: Any = env.reset()
     starts = np.ones(n, bool)
     while (n_done < share).any():
         action, seen = agent(observation, starts)

@@ -215,9 +215,9 @@ class _Watch(BaseCallback):
         return self.actions[0].reshape(-1, self.actions[0].shape[-1])
 
     def _on_step(self) -> bool:
-        n_actions = self.model.action_space.n
+        space: Any = self.model.action_space
         taken = self.locals["clipped_actions"]
-        self.actions.append(taken.astype(np.uint8 if n_actions <= 256 else np.int32))
+        self.actions.append(taken.astype(np.uint8 if space.n <= 256 else np.int32))
         for info in self.locals["infos"]:
             if "episode" not in info:
                 continue
