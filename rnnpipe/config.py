@@ -37,7 +37,7 @@ from rnnpipe.errors import SettingsError
 from rnnpipe.settings import canonical, parse, suggest
 from rnnpipe.tasks import task_class
 from rnnpipe.tasks._environment import AnyTask
-from rnnpipe.training.rules import evaluation_modules_of, modules_of, selectors
+from rnnpipe.training.rules import evaluation_modules_of, modules_of, points_modules_of, selectors
 from rnnpipe.yaml_file import read_yaml
 
 TARGETS = (
@@ -136,6 +136,11 @@ class Study:
         """Modules that an evaluation runs and that are imported by name, below `rnnpipe`."""
         entry = self.experiment(experiment)
         return (*self.task_modules(entry.task), *evaluation_modules_of(entry.given))
+
+    def points_modules(self, experiment: str) -> tuple[str, ...]:
+        """Modules that a search for fixed points runs and that are imported by name, below `rnnpipe`."""
+        entry = self.experiment(experiment)
+        return (*self.task_modules(entry.task), *points_modules_of(entry.given))
 
     def task_modules(self, task: str) -> tuple[str, ...]:
         """Modules that a task of the configuration is, below `rnnpipe`."""

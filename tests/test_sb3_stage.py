@@ -462,3 +462,71 @@ def test_training_starts_from_an_agent_that_fits(sb3: Any, tmp_path: Path) -> No
         _start(tmp_path / "agent.pth", task, settings.model_copy(update={"n_units": 9}))
     with pytest.raises(ArtefactError, match="the task's inputs"):
         _start(tmp_path / "agent.pth", parse(task_class("rdm_fixed"), {}, "t"), settings)
+
+
+class TestFixedPoints:
+    def test_the_map_is_the_lstm(self) -> None:
+        from rnnpipe.analysis.lstm_map import LstmMap
+
+        torch.manual_seed(2)
+        lstm = torch.nn.LSTM(3, 5).double()
+        weights = {name: tensor.detach().numpy() for name, tensor in lstm.named_parameters()}
+        rng = np.random.default_rng(0)
+        u, x = rng.standard_normal(3), rng.standard_normal((4, 10))
+        found = LstmMap.of(weights, u, 20.0, prefix="")
+        h, c = (torch.as_tensor(part)[None].contiguous() for part in np.split(x, 2, axis=1))
+        with torch.no_grad():
+            _, (h, c) = lstm(torch.as_tensor(np.repeat(u[None, None], 4, axis=1)), (h, c))
+        np.testing.assert_allclose(found.step(x), np.concatenate([h[0], c[0]], axis=1), rtol=1e-12)
+        jacobian, small = found.step_jacobian(x), 1e-6
+        for k in range(10):
+            d = small * np.eye(10)[k]
+            np.testing.assert_allclose(
+                jacobian[:, :, k], (found.step(x + d) - found.step(x - d)) / (2 * small), atol=1e-8
+            )
+        np.testing.assert_allclose(found.pull_jacobian(x), jacobian - np.eye(10))
+        np.testing.assert_allclose(found.relax(x, 60.0), found.step(found.step(found.step(x))))
+
+    def test_a_bistable_cell_has_its_three_points(self) -> None:
+        """One cell with open gates and c' = f c + i tanh(w h): symmetric, two stable points around an unstable one."""
+        from rnnpipe.analysis.fixed_points import find_fixed_points
+        from rnnpipe.analysis.fixed_points_settings import FixedPointSettings
+        from rnnpipe.analysis.lstm_map import LstmMap
+
+        lstm = LstmMap(np.array([[0.0], [0.0], [6.0], [0.0]]), np.array([9.0, -9.0, 0.0, 9.0]), 10.0)
+        rng = np.random.default_rng(1)
+        points = find_fixed_points(lstm, rng.standard_normal((50, 2)), FixedPointSettings(n_starts=40), rng)
+        x = points.x[np.argsort(points.x[:, 0])]
+        np.testing.assert_allclose(x[:, 0], -x[::-1, 0], atol=1e-9)
+        assert len(x) == 3 and x[2, 0] > 0.7 and points.n_unstable.sum() == 1 and not points.on_kink.any()
+        np.testing.assert_allclose(lstm.step(points.x), points.x, atol=1e-12)
+
+    def test_of_an_agent(self, sb3: Any, tmp_path: Path) -> None:
+        from rnnpipe.analysis.lstm_map import LstmMap
+        from rnnpipe.io.fixed_points import read_fixed_points
+        from rnnpipe.training.sb3_agents import save_agent
+
+        task, settings = task_of("passing"), settings_of("passing")
+        learner = sb3.Learner(task, settings, 1)
+        while not learner.finished:
+            learner.update()
+        save_agent(tmp_path / "agent.pth", sb3.trained(learner, 1))
+        named = ["--task.name=perceptual_decision_making", *(f"--task.{name}={value}" for name, value in SHORT.items())]
+        trials, out = f"{tmp_path}/trials.h5", f"{tmp_path}/points.h5"
+        assert main(["dataset", *named, "--dataset.trials_per_condition=2", f"--out={trials}"]) == 0
+        more = ["--fixed_points.n_starts=8", "--fixed_points.relaxation=500"]
+        files = [f"--network={tmp_path}/agent.pth", f"--dataset={trials}", f"--out={out}"]
+        assert main(["fixed_points", *files, *more]) == 0
+        table, h = read_fixed_points(out)
+        assert len(table) and h.shape == (len(table), 8) and (table["residual"] < 1e-11).all()
+        weights = {name: tensor.numpy() for name, tensor in learner.model.policy.state_dict().items()}
+        import h5py
+
+        with h5py.File(out) as file:
+            values = file["inputs/values"][:]
+        assert values.shape[1] == 3 + 1 + 3 and (values[:, 3:] == [0, 1, 0, 0]).all()
+        for row, state in zip(table.itertuples(), h, strict=True):
+            lstm = LstmMap.of(weights, values[row.input], 100.0)
+            i, f, g, _ = np.split(lstm.w_rec @ state + lstm.drive, 4)
+            c = np.tanh(g) / (1 + np.exp(-i)) * (1 + np.exp(f))  # sigma(i) tanh(g) / (1 - sigma(f))
+            np.testing.assert_allclose(lstm.step(np.concatenate([state, c])[None])[0, :8], state, atol=1e-10)

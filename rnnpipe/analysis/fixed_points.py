@@ -1,4 +1,4 @@
-"""Fixed points of a gated network under constant inputs: found, certified, merged, and their stability.
+"""Fixed points of a gated network, or of another map, under constant inputs: found, certified, merged, classified.
 
 Per input, Newton's method runs on G(x) = 0 (see `gated_map`) with its analytic Jacobian from many starts, to round-off;
 further rounds start between the points found and beside the unstable ones, until they bring nothing new.
@@ -7,6 +7,7 @@ further rounds start between the points found and beside the unstable ones, unti
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,37 @@ RELAXED = KINDS.index("relaxed")
 
 ROUNDS = 3
 """Rounds of new starts made from the points found."""
+
+
+class StateMap(Protocol):
+    """A network with its input held constant, as `GatedMap` is: states are (n, n_units)."""
+
+    @property
+    def dt(self) -> float:
+        """Step, ms."""
+
+    @property
+    def n_units(self) -> int:
+        """Numbers of a state."""
+
+    @property
+    def kinked(self) -> bool:
+        """Whether the map has a kink where a unit's state is 0."""
+
+    def step(self, x: Array) -> Array:
+        """The next state."""
+
+    def pull(self, x: Array) -> Array:
+        """G(x), zero at fixed points."""
+
+    def relax(self, x: Array, duration: float) -> Array:
+        """The state after some time, ms."""
+
+    def pull_jacobian(self, x: Array, active: NDArray[np.bool_] | None = None) -> Array:
+        """DG / dx, (n, n_units, n_units)."""
+
+    def step_jacobian(self, x: Array, active: NDArray[np.bool_] | None = None) -> Array:
+        """Dx' / dx, (n, n_units, n_units)."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +99,7 @@ class FixedPoints:
 
 
 def find_fixed_points(
-    gated: GatedMap, visited: Array, settings: FixedPointSettings, rng: np.random.Generator
+    gated: StateMap, visited: Array, settings: FixedPointSettings, rng: np.random.Generator
 ) -> FixedPoints:
     """Search for the fixed points under one input.
 
@@ -99,7 +131,7 @@ def find_fixed_points(
     return _described(gated, found[order], hits[order], n_starts, speed)
 
 
-def _starts(gated: GatedMap, visited: Array, settings: FixedPointSettings, rng: np.random.Generator) -> Array:
+def _starts(gated: StateMap, visited: Array, settings: FixedPointSettings, rng: np.random.Generator) -> Array:
     """The `KINDS` of starts in turn."""
     n, size = settings.n_starts, (settings.n_starts, gated.n_units)
     rms = np.sqrt(np.mean(visited**2))
@@ -116,7 +148,7 @@ def _starts(gated: GatedMap, visited: Array, settings: FixedPointSettings, rng: 
 
 
 def solve(
-    gated: GatedMap, starts: Array, longest_step: Array, settings: FixedPointSettings, rng: np.random.Generator
+    gated: StateMap, starts: Array, longest_step: Array, settings: FixedPointSettings, rng: np.random.Generator
 ) -> Array:
     """Newton's method on G(x) = 0 from each start, (n, n_units); not all of the results are solutions.
 
@@ -150,7 +182,7 @@ def solve(
     return x
 
 
-def _polished(gated: GatedMap, x: Array) -> Array:
+def _polished(gated: StateMap, x: Array) -> Array:
     """One more Newton step where it makes the residual smaller."""
     pull = gated.pull(x)
     new = x - _divided(gated.pull_jacobian(x), pull)
@@ -186,7 +218,7 @@ def _merge(x: Array, hits: NDArray[np.int64], distance: float) -> tuple[Array, N
     return x[kept], hits[kept]
 
 
-def _between_and_beside(gated: GatedMap, x: Array, settings: FixedPointSettings) -> Array:
+def _between_and_beside(gated: StateMap, x: Array, settings: FixedPointSettings) -> Array:
     """Midpoints of all pairs, and where the network goes from both sides of each unstable point."""
     i, j = np.triu_indices(len(x), 1)
     chosen = np.linspace(0, len(i) - 1, min(len(i), settings.n_starts)).astype(int)
@@ -199,9 +231,9 @@ def _between_and_beside(gated: GatedMap, x: Array, settings: FixedPointSettings)
     return np.concatenate(starts)
 
 
-def _described(gated: GatedMap, x: Array, hits: NDArray[np.int64], n_starts: int, relaxed_speed: float) -> FixedPoints:
+def _described(gated: StateMap, x: Array, hits: NDArray[np.int64], n_starts: int, relaxed_speed: float) -> FixedPoints:
     size = np.maximum(1, np.abs(x).max(1, initial=0))[:, None]
-    on_kink = (np.abs(x) <= KINK * size).any(1)
+    on_kink = (np.abs(x) <= KINK * size).any(1) & gated.kinked
     eigenvalues, n_unstable = _eigenvalues(gated, x, x > 0)
     for sign in (-1, 1):  # the one-sided Jacobians of points on a kink
         rows = np.flatnonzero(on_kink)
@@ -210,7 +242,7 @@ def _described(gated: GatedMap, x: Array, hits: NDArray[np.int64], n_starts: int
     return FixedPoints(
         x=x,
         residual=np.abs(gated.pull(x)).max(1, initial=0),
-        radius=certified_radius(gated, x),
+        radius=certified_radius(gated, x) if isinstance(gated, GatedMap) else np.full(len(x), np.nan),
         on_kink=on_kink,
         eigenvalues=eigenvalues,
         stable=n_unstable == 0,
@@ -224,7 +256,7 @@ def _described(gated: GatedMap, x: Array, hits: NDArray[np.int64], n_starts: int
 
 
 def _eigenvalues(
-    gated: GatedMap, x: Array, active: NDArray[np.bool_]
+    gated: StateMap, x: Array, active: NDArray[np.bool_]
 ) -> tuple[NDArray[np.complex128], NDArray[np.int64]]:
     values = np.linalg.eigvals(gated.step_jacobian(x, active)).astype(complex)
     order = np.lexsort((-values.imag, -values.real, -np.abs(values).round(12)), axis=1)

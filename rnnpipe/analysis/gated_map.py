@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,9 @@ class GatedMap:
     """Step, ms."""
     tau: float
     """Time constant of the units, ms."""
+
+    kinked: ClassVar[bool] = True
+    """Rectification has a kink where a unit's state is 0."""
 
     @classmethod
     def of(cls, policy: Mapping[str, Any], u: Array, dt: float, tau: float) -> GatedMap:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,8 @@ from rnnpipe.provenance import provenance
 from rnnpipe.tasks._base import Task
 from rnnpipe.tasks._environment import EnvironmentTask
 from rnnpipe.tasks._regression import RegressionTask
+
+AGENT, AGENT_POINTS = "sb3_agent", "rnnpipe.evaluation.agent_points"
 
 
 @stage(fixed_points=FixedPointSettings, search=SearchSettings)
@@ -76,9 +80,15 @@ def command(
     """Find the fixed points of a trained network under each constant input of its task.
 
     The points of rate networks (of either kind) are certified, classified and tested for completeness, as --search.*
-    says, and a summary is printed as JSON; those of gated networks are searched for as --fixed_points.* says.
+    says, and a summary is printed as JSON; those of gated networks, and of the LSTM of an agent of
+    Stable-Baselines3, are searched for as --fixed_points.* says.
     """
     kind = kind_of(network_path) if network_path.suffix != ".mat" else None
+    if kind == AGENT:
+        if dataset is None or given:
+            raise SettingsError(f"{network_path}: is an agent of Stable-Baselines3: give --dataset, and no --input.")
+        _agent(network_path, dataset, settings["fixed_points"], out)
+        return
     if kind == POLICY:
         network = read_network(network_path)
         if isinstance(network.task, EnvironmentTask):
@@ -94,6 +104,35 @@ def command(
             return
     stored = _stored_ctrnn(network_path) if kind == CTRNN else _stored_rate(network_path)
     _certified(stored, dataset, given, settings["search"], out, threads)
+
+
+def _agent(path: Path, dataset: Path, search: FixedPointSettings, out: Path) -> None:
+    points_of = importlib.import_module(AGENT_POINTS)  # by name: only what agents have depends on it
+    agent, found = points_of.agent_points(path, dataset, search)
+    _report(found, search)
+    write_fixed_points(
+        out,
+        found,
+        {"learning": agent.settings.model_dump(mode="json"), "fixed_points": search.changed()}
+        | {"task": {"name": agent.task.name, **agent.task.model_dump(mode="json")}},
+        provenance("fixed_points", AGENT_POINTS.removeprefix("rnnpipe.")),
+        task=agent.task.name,
+        dt=agent.task.dt,
+        seed=agent.seed,
+        input_names=list(agent.make_env(1).unwrapped.input_names),
+        action_names=list(agent.task.action_names),
+    )
+    print(f"wrote {out} ({sum(len(points.x) for _, points, _ in found.values())} fixed points)", flush=True)
+
+
+def _report(found: Mapping[str, tuple[Any, Any, Any]], search: FixedPointSettings) -> None:
+    for label, (_, points, _) in found.items():
+        print(
+            f"{label}: {len(points.x)} fixed points, {int(points.stable.sum())} stable;"
+            f" {points.n_converged} of {points.n_starts} starts ended at one; after {search.relaxation:g} ms of"
+            f" relaxation states change by {points.relaxed_speed:.2g} per s",
+            flush=True,
+        )
 
 
 def _gated(
@@ -112,12 +151,7 @@ def _gated(
         points = find_fixed_points(gated, visited, search, np.random.default_rng([search.seed, 1 + k]))
         probability = softmax(np.maximum(points.x, 0) @ policy["w_out"].T + policy["b_out"], axis=1)
         found[label] = (u, points, probability)
-        print(
-            f"{label}: {len(points.x)} fixed points, {int(points.stable.sum())} stable;"
-            f" {points.n_converged} of {points.n_starts} starts ended at one; after {search.relaxation:g} ms of"
-            f" relaxation states change by {points.relaxed_speed:.2g} per s",
-            flush=True,
-        )
+        _report({label: found[label]}, search)
     write_fixed_points(
         out,
         found,

@@ -29,7 +29,7 @@ BATCH = 512
 
 
 @dataclass(frozen=True)
-class _Named:
+class Named:
     """An agent's task and file."""
 
     path: Path
@@ -45,7 +45,7 @@ def agent_run(path: Path, dataset: Path, device: str, activity: bool) -> Iterato
     """
     torch.set_num_threads(1)
     agent = load_agent(path, "cuda" if device == "cuda" else "cpu")
-    own, named = isinstance(agent.task, EnvironmentTask), _Named(path, agent.task)
+    own, named = isinstance(agent.task, EnvironmentTask), Named(path, agent.task)
     with open_episodes(dataset, named) if own else open_trials(dataset) as trials:
         if isinstance(trials, TrialsFile):
             check_match(named, trials)

@@ -35,7 +35,11 @@ SCHEMA = {
         required=False,
     ),
     "fixed_points/input": Field(_POINT, "i", "index of the input"),
-    "fixed_points/x": Field(("fixed_point", "unit"), "f", "state; rates of gated networks are its positive part"),
+    "fixed_points/x": Field(
+        ("fixed_point", "unit"),
+        "f",
+        "state; rates of gated networks are its positive part, of an LSTM it is the output h",
+    ),
     "fixed_points/action_probability": Field(
         ("fixed_point", "action"), "f", "policy at the fixed point", required=False
     ),

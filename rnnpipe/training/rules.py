@@ -100,6 +100,11 @@ def evaluation_modules_of(given: Mapping[str, Any]) -> tuple[str, ...]:
     return ("evaluation.run_agent",) if rule_of(given) == SB3 else ()
 
 
+def points_modules_of(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Modules that searches for fixed points of what these settings train import by name, below `rnnpipe`."""
+    return ("evaluation.agent_points",) if rule_of(given) == SB3 else ()
+
+
 def _kind(given: Mapping[str, Any]) -> Any:
     """Kind of network that is named, or None."""
     network = given.get("network") or {}

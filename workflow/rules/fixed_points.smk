@@ -17,7 +17,7 @@ rule fixed_points:
         runtime=growing(60),
     params:
         network=lambda w: study.network(w.experiment, w.seed),
-        code=lambda w: code("fixed_points", *study.task_modules(study.experiment(w.experiment).task)),
+        code=lambda w: code("fixed_points", *study.points_modules(w.experiment)),
         settings=lambda w: study.fixed_points_settings(w.experiment),
     message:
         "Searching for fixed points of {wildcards.experiment}, seed {wildcards.seed}"
