@@ -123,7 +123,9 @@ def recorded(path: str | Path, first: int, n_trials: int, trials: Trials | None 
     trial_task = attributes.get("task") not in environment_task_names()
     task = task_of(attributes, path) if trial_task else None
     parts = [_trial(recording, task, i, trials) for i in chosen]
-    if task is None and "network" in attributes["settings"]:  # at its step 0 a network does not reach an environment
+    if task is None and "network" in attributes.get(
+        "settings", {}
+    ):  # at its step 0 a network does not reach an environment
         parts = [{name: x if np.ndim(x) == 0 else x[1:] for name, x in part.items()} for part in parts]
     lengths = [len(part["observations"]) for part in parts]
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
@@ -134,16 +136,16 @@ def recorded(path: str | Path, first: int, n_trials: int, trials: Trials | None 
     if score is not None:
         scores = rows[score].to_numpy(float) if score != "correct" else (rows["correct"] == 1).to_numpy(float)
     network = "outputs" if "output" in parts[0] else "actions"
-    names = attributes.get("output_names", ()) if "output" in parts[0] else attributes["action_names"]
+    names = attributes.get("output_names", ()) if "output" in parts[0] else _names(attributes, task, "action_names")
     acted = np.concatenate([part.get("output", part.get("actions")) for part in parts])
 
     def joined(name: str) -> Array | None:
         return np.concatenate([part[name] for part in parts]) if name in parts[0] else None
 
     observations = np.concatenate([part["observations"] for part in parts])
-    shown = attributes["input_names"]
+    shown = _names(attributes, task, "input_names")
     return History(
-        name=f"{attributes['task']}, seed {attributes['seed']}: {network} in trials {first} to {chosen[-1]}",
+        name=f"{attributes['task']}, seed {attributes.get('seed', '?')}: {network} in trials {first} to {chosen[-1]}",
         dt=float(attributes["dt"]),
         input_names=_filled(shown, observations.shape[1], "obs"),
         action_names=_output_names(names, acted.shape[1]) if acted.ndim == 2 else tuple(names),
@@ -193,7 +195,7 @@ def _trial(recording: Recording, task: Task | None, index: int, given: Trials | 
         elif isinstance(task, AnalogTask) and trials is not None:
             part["ground_truth"] = task.output_target(trials)[:n].astype(float)
     if "observations" in arrays:
-        n_inputs = len(recording.table.attrs["input_names"])
+        n_inputs = len(_names(recording.table.attrs, task, "input_names"))
         seen = arrays["observations"]
         stacked = seen.shape[1] > n_inputs and seen.shape[1] % n_inputs == 0
         part["observations"] = seen[:, -n_inputs:] if stacked else seen  # the last frame is the newest
@@ -212,6 +214,12 @@ def _expected(task: Task, recording: Recording, index: int) -> Trials:
         raise ArtefactError(f"{recording.path}: has no trials/{absent[0]}; evaluate the network again.")
     conditions = {name: row[name] for name in task.variables()}
     return task.without_noise().sample(np.random.default_rng(0), 1, **conditions)
+
+
+def _names(attributes: Mapping[str, Any], task: Task | None, which: str) -> Sequence[str]:
+    """Names of channels as the file has them, or else the task."""
+    names: Sequence[str] = attributes[which] if which in attributes else getattr(task, which, ())
+    return names
 
 
 def _output_names(names: Sequence[str], n: int) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rnnpipe.yaml_file import read_mapping
 
 POLICIES = ("random", "ground_truth", "fixate", "agent")
 TRIALS = 5
+PACKAGE = str(Path(__file__).parents[1])
 
 
 @click.command()
@@ -71,7 +73,10 @@ def command(
     else:
         from rnnpipe.evaluation.play import make_environment, play, simple_policy
 
-        environment = make_environment(what, settings, mode)
+        with warnings.catch_warnings(record=True) as said:
+            environment = make_environment(what, settings, mode)
+        for sentence in dict.fromkeys(str(one.message) for one in said if one.filename.startswith(PACKAGE)):
+            print(f"note: {sentence}")
         who = policy or "random"
         words = {"random": "random actions", "ground_truth": "ground truth", "fixate": "fixates"}[who]
         history = play(environment, simple_policy(who, environment, seed), f"{what}: {words}", seed, n, steps)
