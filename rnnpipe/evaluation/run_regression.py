@@ -75,6 +75,14 @@ def _check_match(stored: StoredCtrnn, trials: TrialsFile) -> None:
             f" {stored.path} is a network of {task.name!r} with steps of {task.dt:g} ms and"
             f" {stored.network.n_inputs} inputs; evaluate it on a dataset of its own task."
         )
+    of, theirs = (settings.get("task", {}).get("of") for settings in (stored.settings, trials.attributes["settings"]))
+    if of != theirs and "of" in type(task).model_fields:
+        default = type(task).model_fields["of"].default  # which data sets do not write down
+        if (of or default) != (theirs or default):
+            raise ArtefactError(
+                f"{trials.path}: holds trials of {theirs or default!r}, but {stored.path} has learned"
+                f" {of or default!r}; evaluate it on a dataset of its own task."
+            )
     if "target" not in trials.file or trials.file["target"].shape[2] != stored.network.n_outputs:
         raise ArtefactError(
             f"{trials.path}: has no target for {stored.network.n_outputs} outputs, which those of {stored.path} would"

@@ -31,7 +31,9 @@ class Supervised(RegressionTask):
     once before, and not after the end of a trial.
 
     The answer of a trial is the largest output after the last step of the decision period, among the actions that count
-    as a choice there; to wait is among them where that can be the right answer.
+    as a choice there; to wait is among them where that can be the right answer. Where there is one action and to wait is
+    never right, the question is when to act: the answer is that action if the first step at which its output is above
+    that of waiting is one at which the ground truth is to act, and there is none otherwise.
 
     Task `of` may be one of NeuroGym, `neurogym:<id>` with its keyword arguments as settings. If its actions are values
     rather than choices, there is one output for each value. A trial longer than any of the first 1000 is drawn again.
@@ -173,6 +175,12 @@ class Supervised(RegressionTask):
         if self.inner.continuous:
             return None
         i = np.arange(trials.n_trials)
+        if len(self.output_names) == 2 and not (trials.correct[:, FIXATE] >= 0).any():
+            assert trials.target is not None
+            acts = output[:, :, 1] > output[:, :, FIXATE]
+            acts[0] = False  # nothing has been seen
+            in_time = acts.any(0) & (trials.target[acts.argmax(0), i, 1] == 1)
+            return np.where(in_time & np.isfinite(output).all((0, 2)), 1, -1).astype(np.int8)
         final = output[decisions(trials)[:, 1], i].astype(float)
         counts = trials.choices[DECISION].copy()
         counts[:, FIXATE] |= trials.correct[:, FIXATE] >= 0
