@@ -34,6 +34,8 @@ def whole(path: str | Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         os.replace(tmp, path)
     except OSError as error:
+        if error.errno is None:  # not of the system: what was to be written could not be read
+            raise
         reason = error.strerror or str(error)
         raise ArtefactError(f"{path}: cannot be written ({reason}); free space or check the folder.") from error
     finally:

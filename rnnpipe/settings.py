@@ -73,7 +73,7 @@ def parse(model: type[S], values: Mapping[str, Any] | None, where: str, lax: boo
     if values is None:
         values = {}
     if not isinstance(values, Mapping):
-        raise SettingsError(f"{where}: expected a mapping of settings, got {values!r}.")
+        raise SettingsError(f"{where}: expected a mapping of settings, got {values!r:.200}.")
     try:
         return model.model_validate(dict(values), strict=not lax)
     except ValidationError as error:
@@ -88,7 +88,7 @@ def _sentence(model: type[BaseModel], error: Any, where: str) -> str:
         for part in path[:-1]:
             field = getattr(group, "model_fields", {}).get(part)
             group = field.annotation if field is not None else group
-        return f"{where}: unknown key {key!r} ({suggest(path[-1], getattr(group, 'model_fields', {}))})"
+        return f"{where}: unknown key {key!r:.200} ({suggest(path[-1], getattr(group, 'model_fields', {}))})"
     if error["type"] == "missing":
         return f"{where}: key {key!r} is required"
     message = error["msg"].removeprefix("Value error, ")
@@ -97,4 +97,4 @@ def _sentence(model: type[BaseModel], error: Any, where: str) -> str:
     unit = f" {unit}" if unit else ""
     if not path:
         return f"{where}: {message[:1].lower()}{message[1:]}"
-    return f"{where}: {key} = {error['input']!r}{unit}: {message[:1].lower()}{message[1:]}"
+    return f"{where}: {key:.200} = {error['input']!r:.200}{unit}: {message[:1].lower()}{message[1:]}"

@@ -6,13 +6,16 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import h5py
 
 from rnnpipe.errors import ArtefactError
-from rnnpipe.io.hdf5 import SCHEMA_VERSION, attributes
+from rnnpipe.io.hdf5 import SCHEMA_VERSION, attributes, open_sound
+
+if TYPE_CHECKING:
+    from rnnpipe.networks.rate_network import RateNetwork
 
 _HEAD = ("kind", "schema_version", "task", "dt", "seed", "dataset_seed")
 _JSON = ("settings", "provenance")
@@ -43,28 +46,21 @@ def command(file: Path) -> None:
 
 
 def _hdf5(path: Path) -> list[str]:
-    try:
-        file = h5py.File(path, "r")
-    except OSError:
-        raise ArtefactError(f"{path}: not a whole HDF5 file; make it again.") from None
-    with file:
-        try:
-            root = attributes(file)
-            if not isinstance(root.get("kind"), str):
-                raise ArtefactError(f"{path}: an HDF5 file, but not one of rnnpipe (it has no attribute 'kind').")
-            rows: list[tuple[str, ...]] = [("dataset", "axes", "type", "unit", "meaning")]
+    with open_sound(path) as file:
+        root = attributes(file)
+        if not isinstance(root.get("kind"), str):
+            raise ArtefactError(f"{path}: an HDF5 file, but not one of rnnpipe (it has no attribute 'kind').")
+        rows: list[tuple[str, ...]] = [("dataset", "axes", "type", "unit", "meaning")]
 
-            def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
-                if isinstance(item, h5py.Dataset):
-                    axes = ", ".join(f"{d.label or '?'} {n}" for d, n in zip(item.dims, item.shape, strict=True))
-                    text = "text" if h5py.check_string_dtype(item.dtype) else str(item.dtype)
-                    rows.append((name, axes, text, *(str(item.attrs.get(a, "")) for a in ("unit", "description"))))
+        def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(item, h5py.Dataset):
+                axes = ", ".join(f"{d.label or '?'} {n}" for d, n in zip(item.dims, item.shape, strict=True))
+                text = "text" if h5py.check_string_dtype(item.dtype) else str(item.dtype)
+                rows.append((name, axes, text, *(str(item.attrs.get(a, "")) for a in ("unit", "description"))))
 
-            file.visititems(visit)
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise ArtefactError(f"{path}: is damaged ({error}); make it again.") from None
-    lines = [f"{name}: {root[name]}" for name in _HEAD if name in root]
-    if root["schema_version"] != SCHEMA_VERSION:
+        file.visititems(visit)
+    lines = [f"{name}: {_plain(root[name])}" for name in _HEAD if name in root]
+    if root.get("schema_version") != SCHEMA_VERSION:
         lines.append(f"(this rnnpipe reads schema version {SCHEMA_VERSION})")
     lines += [f"{name}: {_plain(root[name])}" for name in root if name not in _HEAD + _JSON]
     lines += _columns(rows)
@@ -78,6 +74,8 @@ def _network(path: Path) -> list[str]:
     kind = kind_of(path)
     if kind == "ctrnn":
         return _ctrnn(path)
+    if kind == "rate_network":
+        return _rate(path)
     if kind == "sb3_agent":
         return _agent(path)
     network = read_network(path)
@@ -136,30 +134,43 @@ def _ctrnn(path: Path) -> list[str]:
     return lines + _tree("settings", stored.settings) + _tree("provenance", stored.provenance)
 
 
+def _rate(path: Path) -> list[str]:
+    from rnnpipe.io.rate_network import KIND, read_rate_network
+
+    stored = read_rate_network(path)
+    lines = [f"kind: {KIND}", f"task: {stored.network.task}", f"seed: {stored.network.seed}", *_units(stored.network)]
+    return lines + _tree("score", stored.score) + _tree("settings", stored.settings)
+
+
 def _mat(path: Path) -> list[str]:
     from rnnpipe.io.mat import read_mat
 
     file = read_mat(path)
     network = file.network
+    lines = ["kind: rate network in the variables of Kim et al. (2019)", f"task: {network.task or 'not noted'}"]
+    rows = [("variable", "shape", "type")]
+    rows += [(name, " x ".join(map(str, a.shape)), str(a.dtype)) for name, a in file.variables.items()]
+    lines += _units(network) + _columns(rows) + _tree("noted", file.extra)
+    return lines + [f"note: {warning}" for warning in file.warnings]
+
+
+def _units(network: RateNetwork) -> list[str]:
     low, high = float(network.tau.min()), float(network.tau.max())
-    lines = [
-        "kind: rate network in the variables of Kim et al. (2019)",
-        f"task: {network.task or 'not noted'}",
+    return [
         f"units: {network.n_units} ({int(network.inhibitory.sum())} inhibitory, {network.n_som} SOM)",
         f"inputs: {network.n_inputs}, outputs: {network.n_outputs}",
         f"time constants: {low:.4g} to {high:.4g} ms, allowed {network.tau_min:g} to {network.tau_max:g} ms",
         f"activation: {network.activation}, step: {network.dt:g} ms",
         f"Dale's principle: {'holds' if network.dale else 'does not hold'}",
     ]
-    rows = [("variable", "shape", "type")]
-    rows += [(name, " x ".join(map(str, a.shape)), str(a.dtype)) for name, a in file.variables.items()]
-    return lines + _columns(rows) + _tree("noted", file.extra) + [f"note: {warning}" for warning in file.warnings]
 
 
 def _checkpoint(path: Path) -> list[str]:
     from rnnpipe.io.network import read_tensors
 
-    state = read_tensors(path, "checkpoint")["state"]
+    state = read_tensors(path, "checkpoint").get("state")
+    if not isinstance(state, dict):
+        raise ArtefactError(f"{path}: holds no state of a training; remove it.")
     plain = {k: v for k, v in state.items() if isinstance(v, bool | int | float | str)}
     return ["kind: checkpoint of a training that has not ended", *_tree("state", plain)]
 
@@ -200,4 +211,4 @@ def _tree(name: str, values: Mapping[str, Any]) -> list[str]:
 
 
 def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    return value if isinstance(value, str) else json.dumps(value, default=str, skipkeys=True)

@@ -3,6 +3,7 @@
 Every file has root attributes `kind`, `schema_version`, `settings` and `provenance` (JSON). Every dataset
 carries its axes as dimension labels, `unit` and `description` as attributes, so that MATLAB, Julia and pandas
 read it without this package. A schema is a table from dataset name to `Field`; `group/*` is any name in a group.
+Every file ends with a seal (`rnnpipe.io.seal`), which is checked before it is opened.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import posixpath
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +25,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnnpipe.errors import ArtefactError
 from rnnpipe.files import whole
+from rnnpipe.io.probe import DEPTH, LARGEST_RATIO
+from rnnpipe.io.seal import check_sound, seal
 
 SCHEMA_VERSION = 1
 
@@ -65,6 +69,7 @@ def create(
         except (RuntimeError, ValueError, KeyError, OSError):
             if output.error is None:
                 raise
+        output.write(seal(output))
         if output.error is not None:
             raise output.error
 
@@ -163,29 +168,43 @@ def read(path: str | Path, kind: str, schema: Schema) -> Iterator[h5py.File]:
             or has the wrong type, number of axes or length.
     """
     path = Path(path)
+    with open_sound(path, f"a {kind} file") as file:
+        found = file.attrs.get("kind")
+        if not isinstance(found, str) or found != kind:
+            what = f"a file of kind {found!r}" if isinstance(found, str) else "not a file of rnnpipe"
+            raise ArtefactError(f"{path}: is {what}, expected {kind!r}.")
+        version = file.attrs.get("schema_version")
+        if not isinstance(version, int | np.integer) or version != SCHEMA_VERSION:
+            raise ArtefactError(
+                f"{path}: has schema version {version}, this rnnpipe reads {SCHEMA_VERSION}; make it again."
+            )
+        _check(file, path, schema)
+        yield file
+
+
+@contextlib.contextmanager
+def open_sound(path: Path, expected: str = "an artefact of rnnpipe") -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading once it is known that this is safe; whatever HDF5 reports becomes a sentence.
+
+    Raises:
+        ArtefactError: Missing, not HDF5, truncated or damaged; links or data that are elsewhere; more values than
+            the file has room for.
+    """
     try:
+        check_sound(path)
         file = h5py.File(path, "r")
     except FileNotFoundError:
         raise ArtefactError(f"{path}: no such file.") from None
     except IsADirectoryError:
-        raise ArtefactError(f"{path}: is a folder, expected a {kind} file (HDF5).") from None
-    except OSError as error:
+        raise ArtefactError(f"{path}: is a folder, expected {expected} (HDF5).") from None
+    except (OSError, RuntimeError, ValueError) as error:
         reason = "no permission to read it" if isinstance(error, PermissionError) else "not a whole HDF5 file"
-        raise ArtefactError(f"{path}: {reason}; expected a {kind} file, make it again.") from None
+        raise ArtefactError(f"{path}: {reason}; expected {expected}, make it again.") from None
     with file:
         try:
-            found = file.attrs.get("kind")
-            if found != kind:
-                what = f"a file of kind {found!r}" if isinstance(found, str) else "not a file of rnnpipe"
-                raise ArtefactError(f"{path}: is {what}, expected {kind!r}.")
-            version = file.attrs.get("schema_version")
-            if version != SCHEMA_VERSION:
-                raise ArtefactError(
-                    f"{path}: has schema version {version}, this rnnpipe reads {SCHEMA_VERSION}; make it again."
-                )
-            _check(file, path, schema)
+            _check_contained(file, path)
             yield file
-        except (OSError, RuntimeError, KeyError, TypeError) as error:
+        except (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError) as error:
             if not any("h5py" in frame.filename for frame in traceback.extract_tb(error.__traceback__)):
                 raise  # a mistake of the reader is not one of the file
             raise ArtefactError(f"{path}: is damaged ({_first_line(error)}); make it again.") from error
@@ -195,9 +214,34 @@ def _first_line(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
+def _check_contained(group: h5py.Group, path: Path, depth: int = 0) -> None:
+    """Check that all that a file has is in it: no links, no data of other files, not more than there is room for."""
+    for name in group:
+        where = f"{path}: {posixpath.join(str(group.name), name)!r}"
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise ArtefactError(f"{where} is a link; rnnpipe writes none and follows none, make the file again.")
+        item = group[name]
+        if isinstance(item, h5py.Group) and depth < DEPTH:
+            _check_contained(item, path, depth + 1)
+        elif not isinstance(item, h5py.Dataset) or item.shape is None:
+            raise ArtefactError(f"{where} is not an array; make the file again.")
+        elif item.is_virtual or item.external:
+            raise ArtefactError(f"{where} has its values in another file, which is not read; make the file again.")
+        elif item.nbytes > LARGEST_RATIO * path.stat().st_size:
+            raise ArtefactError(
+                f"{where}, of shape {item.shape}, claims more values than the file has room for; make it again."
+            )
+        elif item.dtype.kind == "O" and h5py.check_string_dtype(item.dtype) is None:
+            raise ArtefactError(f"{where} holds neither numbers nor text; make the file again.")
+
+
 def _check(file: h5py.File, path: Path, schema: Schema) -> None:
     names: list[str] = []
     file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    groups = {pattern.split("/")[0] for pattern in schema if "/" in pattern}
+    for name in [f"{group}/{item}" for group in groups & set(file) for item in file[group]]:
+        if name not in names:
+            raise ArtefactError(f"{path}: {name!r} is a group, expected values; make the file again.")
     for pattern, field in schema.items():
         if field.required and not any(fnmatchcase(n, pattern) for n in names):
             raise ArtefactError(f"{path}: has no dataset {pattern!r}, expected {field.description}; make it again.")
@@ -223,14 +267,41 @@ def _check(file: h5py.File, path: Path, schema: Schema) -> None:
 
 
 def attributes(file: h5py.File) -> dict[str, Any]:
-    """Root attributes as plain values, JSON ones decoded."""
+    """Root attributes as plain values, JSON ones decoded.
+
+    Raises:
+        ArtefactError: `settings` or `provenance` is not what JSON of a mapping is, or another one not of its type.
+    """
     plain: dict[str, Any] = {}
-    for name, value in file.attrs.items():
+    for name in file.attrs:
+        value = file.attrs[name]
         if name in ("settings", "provenance"):
-            value = json.loads(value)
+            value = _mapping(file, name, value)
         elif isinstance(value, np.ndarray):
             value = value.tolist()
         elif isinstance(value, np.generic):
             value = value.item()
         plain[name] = value
-    return plain
+        expected = _ATTRIBUTES.get(name)
+        if expected is not None and (not isinstance(value, expected) or value != value):
+            raise ArtefactError(f"{file.filename}: attribute {name!r} cannot be {value!r:.40}; make the file again.")
+    for group in _GROUPS & plain.get("settings", {}).keys():
+        if not isinstance(plain["settings"][group], dict):
+            raise ArtefactError(f"{file.filename}: the settings of {group} are no mapping; make the file again.")
+    return {"settings": {}, "provenance": {}, **plain}
+
+
+_ATTRIBUTES = {"task": str, "dt": int | float, "seed": int, "dataset_seed": int, "environment_id": str}
+"""Types of attributes that many kinds have."""
+_GROUPS = {"task", "network", "value_network", "learning", "lif", "search"}
+"""What is a group of settings in files of several kinds."""
+
+
+def _mapping(file: h5py.File, name: str, value: Any) -> dict[str, Any]:
+    try:
+        decoded = json.loads(value)
+    except (TypeError, ValueError, RecursionError):
+        decoded = None
+    if not isinstance(decoded, dict):
+        raise ArtefactError(f"{file.filename}: attribute {name!r} is not JSON of a mapping; make the file again.")
+    return decoded

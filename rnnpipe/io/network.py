@@ -19,6 +19,7 @@ from torch import Tensor
 
 from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.files import whole
+from rnnpipe.io.archive import check_archive, check_plain
 from rnnpipe.networks.parameters import effective, recurrent_shapes
 from rnnpipe.networks.policy_kind import policy_kind
 from rnnpipe.networks.settings import ValueSettings
@@ -89,13 +90,16 @@ def read_tensors(path: str | Path, kind: str) -> dict[str, Any]:
     """
     path = Path(path)
     try:
+        check_archive(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
+        check_plain(content, path.stat().st_size)
     except FileNotFoundError:
         raise ArtefactError(f"{path}: no such file.") from None
     except Exception as error:  # torch raises whatever a damaged or hostile pickle leads to
         hostile = "weights_only" in str(error) or "Unsupported" in str(error)
         what = "holds objects other than tensors and plain values and was not read" if hostile else "cannot be read"
-        raise ArtefactError(f"{path}: {what}; expected a {kind} file (.pth) written by rnnpipe.") from None
+        reason = f" ({error})" if isinstance(error, ValueError) and not hostile else ""
+        raise ArtefactError(f"{path}: {what}{reason}; expected a {kind} file (.pth) written by rnnpipe.") from None
     if not isinstance(content, dict) or content.get("kind") != kind:
         raise ArtefactError(f"{path}: is not a {kind} file of rnnpipe.")
     if content.get("schema_version") != SCHEMA_VERSION:
@@ -109,6 +113,7 @@ def read_tensors(path: str | Path, kind: str) -> dict[str, Any]:
 def kind_of(path: str | Path) -> str:
     """Kind of a file of tensors; empty if it is none of ours (whoever reads it says what is wrong)."""
     try:
+        check_archive(Path(path))
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         return str(content.get("kind", ""))
     except Exception:  # torch raises whatever a damaged or hostile pickle leads to

@@ -29,7 +29,7 @@ class Checkpoint:
             content = read_tensors(self.path, KIND)
         except ArtefactError as error:
             return None, f"training from the start, the checkpoint is of no use: {error}"
-        if content["key"] != self.key:
+        if content.get("key") != self.key or not isinstance(content.get("state"), dict):
             return None, f"training from the start, {self.path} is of other settings, seed, code or device"
         return content["state"], f"continuing from {self.path}"
 
