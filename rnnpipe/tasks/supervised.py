@@ -31,9 +31,9 @@ class Supervised(RegressionTask):
     once before, and not after the end of a trial.
 
     The answer of a trial is the largest output after the last step of the decision period, among the actions that count
-    as a choice there; to wait is among them where that can be the right answer. Where there is one action and to wait is
-    never right, the question is when to act: the answer is that action if the first step at which its output is above
-    that of waiting is one at which the ground truth is to act, and there is none otherwise.
+    as a choice there; to wait is among them where that can be the right answer. Where there is one action and to wait
+    is never right, the question is when to act: the answer is that action if the first step at which its output is
+    above that of waiting is one at which the ground truth is to act, and there is none otherwise.
 
     Task `of` may be one of NeuroGym, `neurogym:<id>` with its keyword arguments as settings. If its actions are values
     rather than choices, there is one output for each value. A trial longer than any of the first 1000 is drawn again.
