@@ -142,6 +142,7 @@ def copy_repository(folder: Path) -> Path:
         .replace("  - song2017\n", "  - mini\n")
         .replace("  - kim2019\n", "")
         .replace("  - engel2023\n", "")
+        .replace("  - neurogym\n", "")
     )
     return folder
 
@@ -412,7 +413,7 @@ def test_the_shipped_study_can_be_planned_at_every_scale(tmp_path: Path, scale: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("source", ["song2017", "kim2019", "engel2023"])
+@pytest.mark.parametrize("source", ["song2017", "kim2019", "engel2023", "neurogym"])
 def test_the_shipped_study_runs_at_smoke_scale(tmp_path: Path, source: str) -> None:
     words = ["--snakefile", str(ROOT / "workflow/Snakefile"), "--directory", str(tmp_path), "--cores", "2", source]
     main = tmp_path / "config.yaml"
