@@ -60,9 +60,10 @@ def draw(table: pd.DataFrame) -> Figure:
         return figure
     levels = sorted(table["coherence"].dropna().unique())
     top = 1.05 * max(float(table["y"].max()), 0.1)
+    bottom = min(1.05 * float(table["y"].min()), 0.0)  # the output of an LSTM may be negative
     for axes, series, window in ((stimulus, "stimulus", STIMULUS_WINDOW), (choice, "choice", CHOICE_WINDOW)):
         draw_traces(axes, table, "A", series, levels)
-        axes.set(xlim=window, ylim=(0, top))
+        axes.set(xlim=window, ylim=(bottom, top))
     stimulus.yaxis.set_major_locator(MaxNLocator(5))
     stimulus.set_title(of(table, "A")["label"].iloc[0], fontsize=6, loc="left", pad=3)
     stimulus.set_xticks([-200, 0, 200, 400, 600, 800])
