@@ -126,6 +126,19 @@ def states(cluster: Cluster, job: str) -> list[str]:
     return [row["JobState"] for row in finished(cluster, job)]
 
 
+def test_the_profile_fits_the_rules_and_the_default_profile() -> None:
+    profile, default = (
+        yaml.safe_load((ROOT / f"workflow/profiles/{name}/config.yaml").read_text()) for name in ("slurm", "default")
+    )
+    text = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    assert set(profile["groups"]) <= set(re.findall(r"^rule (\w+):", text, re.M))
+    assert set(profile["groups"].values()) == set(profile["group-components"])
+    in_turn = {rule for rule, demands in profile["set-resources"].items() if demands.get("in_turn") == 1}
+    assert in_turn == set(profile["groups"]), "without it a group takes the CPUs of all its jobs and uses one"
+    del default["resources"]  # the GPU of one machine
+    assert default.items() <= profile.items(), "it stands in place of the default profile"
+
+
 def test_success_failure_time_limit_and_preemption(cluster: Cluster, tmp_path: Path) -> None:
     study = Study(tmp_path, cluster)
     study.start()
