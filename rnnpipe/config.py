@@ -440,8 +440,10 @@ def merge(base: Any, change: Any) -> Any:
 
 def _check_name(key: tuple[str, ...], where: str) -> None:
     for name in key[1:]:
-        if not re.fullmatch(r"[A-Za-z0-9_]+", name):
-            raise SettingsError(f"{where}: {key[0]}: name {name!r} may hold only letters, digits and underscores.")
+        if not re.fullmatch(r"[A-Za-z0-9_]{1,100}", str(name)):  # it becomes the name of a file
+            raise SettingsError(
+                f"{where}: {key[0]}: name {name!r:.100} may hold only letters, digits and underscores, at most 100."
+            )
 
 
 def _add(study: Study, key: tuple[str, ...], values: Any, where: str) -> None:

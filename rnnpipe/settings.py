@@ -53,7 +53,7 @@ def canonical(value: Any) -> str:
 def suggest(name: str, known: Iterable[str]) -> str:
     """' (did you mean 'x'? ...)' for a misspelt name, listing what exists."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(name)[:100], known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{hint}known: {', '.join(known)}"
 

@@ -46,8 +46,8 @@ def task_class(name: str) -> type[Task] | type[EnvironmentTask]:
     Raises:
         SettingsError: There is none; the message lists those that exist.
     """
-    if name not in _files():
-        raise SettingsError(f"unknown task {name!r} ({suggest(name, _files())}).")
+    if not isinstance(name, str) or name not in _files():  # it may come from a file
+        raise SettingsError(f"unknown task {name!r:.100} ({suggest(name, _files())}).")
     module = importlib.import_module(f"{__name__}.{name}")
     found: Any = next(c for c in vars(module).values() if isinstance(c, type) and c.__dict__.get("name") == name)
     return found

@@ -38,8 +38,8 @@ def rule_of(given: Mapping[str, Any]) -> str:
     """
     learning = given.get("learning") or {}
     rule = learning.get("rule", POLICY_GRADIENT) if isinstance(learning, Mapping) else POLICY_GRADIENT
-    if rule not in _LEARNING:
-        raise SettingsError(f"learning: rule = {rule!r}: no such rule ({suggest(str(rule), _LEARNING)}).")
+    if not isinstance(rule, str) or rule not in _LEARNING:
+        raise SettingsError(f"learning: rule = {rule!r:.100}: no such rule ({suggest(str(rule), _LEARNING)}).")
     return str(rule)
 
 
