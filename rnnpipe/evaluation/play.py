@@ -197,10 +197,13 @@ def play(
     factors = task.factors if isinstance(task, Task) else None
     ours = hasattr(bare, "period_names")  # others may count time in seconds
     observations = np.array(rows["seen"], float)
+    named = tuple(getattr(bare, "input_names", ()))
+    if named and observations.shape[1] % len(named) == 0:
+        observations = observations[:, -len(named) :]  # of frames that are stacked the last is the newest
     return History(
         name=name,
         dt=getattr(bare, "dt", getattr(task, "dt", None)) if ours else None,
-        input_names=tuple(getattr(bare, "input_names", [f"obs_{i}" for i in range(observations.shape[1])])),
+        input_names=(*named, *(f"obs_{i}" for i in range(len(named), observations.shape[1]))),
         action_names=_action_names(environment, actions),
         observations=observations,
         actions=actions,
