@@ -130,6 +130,7 @@ def score(
     empty: Any,
     ended: Any,
     places: Any,
+    lasts: Any,
     judged: Any,
     sums: Any,
     reward: Any,
@@ -139,20 +140,25 @@ def score(
     performance: Any,
     timed: Any,
     reaction: Any,
-) -> tuple[int, int]:
+) -> tuple[int, int, int, int, int]:
     """Score one action of each row and go on by one step.
 
     Where `restarts`, rows whose episode is over begin the next one instead, whatever their action. `fresh` is whether
     the first observation of a trial was shown at the end of the one before, and it has not begun. Written to are, as
     long as counted, `empty`, rows that have to draw trials, and of the trials that ended `ended`, their rows, `places`,
-    `judged`, whether the choice was correct (-1 where there was none), and `sums`, what they earned; and of all rows
-    what comes after, `performance`, whether choices are `timed` and the `reaction` time 0 unless a trial ended.
+    `lasts`, their last steps, `judged`, whether the choice was correct (-1 where there was none), and `sums`, what they
+    earned; and of all rows what comes after, `performance`, whether choices are `timed` and the `reaction` time 0
+    unless a trial ended.
 
     Returns:
-        How many rows have to draw, and how many trials ended.
+        How many rows have to draw, how many trials ended, how many of them with a timed choice, how many episodes are
+        over, and how many of these not with their trial; -1 and zeros, with nothing done, where an action is none.
     """
+    for i in range(len(actions)):
+        if actions[i] < 0 or actions[i] >= flags.shape[2]:
+            return -1, 0, 0, 0, 0
     n_steps = len(discount)
-    n_empty = n_ended = 0
+    n_empty = n_ended = n_timed = n_over = n_cut = 0
     for i in range(len(actions)):
         reward[i], terminated[i], truncated[i], new_trial[i] = 0.0, False, False, False
         performance[i], timed[i], reaction[i] = 0.0, False, 0.0
@@ -176,12 +182,13 @@ def score(
         else:
             new_trial[i] = True
             right, choice = (flag & RIGHT) != 0, (flag & CHOICE) != 0
-            ended[n_ended], places[n_ended], sums[n_ended] = i, place, earned[i]
+            ended[n_ended], places[n_ended], lasts[n_ended], sums[n_ended] = i, place, now, earned[i]
             judged[n_ended] = 1 if right else 0 if flag & WRONG else -1
             n_ended += 1
             performance[i] = 1.0 if right else 0.0
             if choice and a != FIXATE:
                 timed[i], reaction[i] = True, now * dt - onset[place]
+                n_timed += 1
             if mode == TRIAL:
                 terminated[i], truncated[i] = stops, not stops
             else:
@@ -191,8 +198,12 @@ def score(
                 truncated[i] = mode == SESSION and n_done[i] == session_trials
         if max_steps > 0 and n_taken[i] >= max_steps and not terminated[i]:
             truncated[i] = True
-        over[i] = terminated[i] or truncated[i]
-    return n_empty, n_ended
+        if terminated[i] or truncated[i]:
+            over[i] = True
+            n_over += 1
+            if not new_trial[i]:
+                n_cut += 1
+    return n_empty, n_ended, n_timed, n_over, n_cut
 
 
 @numba.njit(**_OPTIONS)

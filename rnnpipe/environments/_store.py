@@ -75,3 +75,15 @@ class Store:
             found[name] = np.full(self.n_rows, None)
             found[name][rows[:n]] = labels[places[:n]]
         return {name: found[name] for name in self.names} | {f"_{name}": mask.copy() for name in self.names}
+
+    def records(self, places: NDArray[np.intp]) -> list[dict[str, Any]]:
+        """Conditions of the trials at some places, as plain values."""
+        if not len(places):
+            return []
+        found: dict[str, list[Any]] = {}
+        for names, values in self.numbers:
+            found.update(zip(names, values[places].T.tolist(), strict=True))
+        for name, labels in self.labels.items():
+            found[name] = labels[places].tolist()
+        columns = [found[name] for name in self.names]
+        return [dict(zip(self.names, values, strict=True)) for values in zip(*columns, strict=True)]

@@ -104,8 +104,6 @@ class TrialVecEnv(VecEnv):
         """Action to take on the last observation, (n_envs,)."""
         self._actions: NDArray[np.int64] = np.zeros(env.num_envs, np.int64)
         self._began = time.monotonic()
-        self._earned = np.zeros(env.num_envs)
-        self._length = np.zeros(env.num_envs, np.int64)
         self._passed = Passed(env.num_envs, len(env.action_names), pass_reward, pass_action)
         self.input_names = (*env.input_names, *self._passed.names(env.action_names))
         space = env.single_observation_space
@@ -118,9 +116,8 @@ class TrialVecEnv(VecEnv):
         observation, info = self.env.reset(seed=self._seeds if self._seeds[0] is not None else None)
         self._reset_seeds()
         self._reset_options()
-        self._earned[:], self._length[:] = 0.0, 0
         self.ground_truth = info["ground_truth"]
-        self.reset_infos = self._plain(info)
+        self.reset_infos = _plain(info["new_trial"], info["ground_truth"], info["period"])
         self._passed.forget(slice(None))
         return self._passed.append(observation)
 
@@ -134,53 +131,23 @@ class TrialVecEnv(VecEnv):
         Returns:
             Observations (n_envs, n_inputs), rewards of float32, whether the episode ended, and the infos.
         """
-        observation, reward, terminated, truncated, info = self.env.step(self._actions)
-        done = terminated | truncated
-        self._earned += reward
-        self._length += 1
-        self.ground_truth = info["ground_truth"]
-        infos = self._plain(info)
-        self._passed.note(reward, self._actions)
-        final = self._passed.append(info["final_obs"]) if done.any() else observation
-        ends = info.get("final_info", info)
-        for row in np.flatnonzero(info["new_trial"] | done).tolist():
-            at = ends if done[row] else info
-            if at["new_trial"][row]:  # else the episode was cut in the middle of a trial
-                infos[row] |= self._outcome(at, row)
-            if done[row]:
-                infos[row]["terminal_observation"] = final[row].copy()
-                infos[row]["TimeLimit.truncated"] = bool(truncated[row] and not terminated[row])
-            self._earned[row], self._length[row] = 0.0, 0
-        self._passed.forget(done)
-        return self._passed.append(observation), reward.astype(np.float32), done, infos
-
-    def _plain(self, info: Info) -> list[Info]:
-        return [
-            {"new_trial": new, "ground_truth": answer, "period": period}
-            for new, answer, period in zip(
-                info["new_trial"].tolist(), info["ground_truth"].tolist(), info["period"].tolist(), strict=True
-            )
-        ]
-
-    def _outcome(self, info: Info, row: int) -> Info:
-        """What became of the trial of a row that has just ended."""
-        outcome: Info = {
-            "new_trial": True,
-            "performance": float(info["performance"][row]),
-            "trial": {
-                name: values[row] if values.dtype == object else values[row].item()
-                for name, values in info["trial"].items()
-                if not name.startswith("_")
-            },
-            "episode": {
-                "r": float(self._earned[row]),
-                "l": int(self._length[row]),
-                "t": round(time.monotonic() - self._began, 6),
-            },
-        }
-        if "reaction_time" in info and info["_reaction_time"][row]:
-            outcome["reaction_time"] = float(info["reaction_time"][row])
-        return outcome
+        step = self.env.advance(self._actions)
+        scored = step.scored
+        done = scored.terminated | scored.truncated
+        self.ground_truth = step.answer
+        infos = _plain(scored.new_trial, step.answer, step.period)
+        seconds = round(time.monotonic() - self._began, 6)
+        for row, outcome in zip(step.ended, step.outcomes, strict=True):
+            outcome["episode"]["t"] = seconds
+            infos[row].update(outcome)
+        self._passed.note(scored.reward, self._actions)
+        if step.final is not None:
+            ends = self._passed.append(step.final)[done]
+            cut = (scored.truncated & ~scored.terminated)[done].tolist()
+            for row, end, truncated in zip(np.flatnonzero(done).tolist(), ends, cut, strict=True):
+                infos[row]["terminal_observation"], infos[row]["TimeLimit.truncated"] = end, truncated
+            self._passed.forget(done)
+        return self._passed.append(step.observation), scored.reward.astype(np.float32), done, infos
 
     def close(self) -> None:
         """Close the environments."""
@@ -228,6 +195,14 @@ class TrialVecEnv(VecEnv):
     def _all(self, indices: Indices, what: str) -> None:
         if sorted(self._get_indices(indices)) != list(range(self.num_envs)):
             raise ValueError(f"{what} for all environments only, which are one object.")
+
+
+def _plain(new_trial: NDArray[Any], answer: NDArray[Any], period: NDArray[Any]) -> list[Info]:
+    """The part of the infos that is always there."""
+    return [
+        {"new_trial": new, "ground_truth": right, "period": index}
+        for new, right, index in zip(new_trial.tolist(), answer.tolist(), period.tolist(), strict=True)
+    ]
 
 
 def make_sb3_env(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium.error import ResetNeeded
@@ -21,8 +21,43 @@ from rnnpipe.settings import suggest
 
 Info = dict[str, Any]
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Result = tuple[NDArray[np.float32], Floats, Bools, Bools, Info]
+
+
+class Scored(NamedTuple):
+    """What came of one action of each row, (num_envs,) each, and counts; see `_kernels.score`."""
+
+    reward: Floats
+    terminated: Bools
+    truncated: Bools
+    new_trial: Bools
+    performance: Floats
+    timed: Bools
+    reaction: Floats
+    n_empty: int
+    n_ended: int
+    n_timed: int
+    n_over: int
+    n_cut: int
+
+
+class Advance(NamedTuple):
+    """A step with same-step autoreset, less its infos."""
+
+    observation: NDArray[np.float32]
+    answer: Ints
+    """Action to take on the observation, (num_envs,)."""
+    period: Ints
+    final: NDArray[np.float32] | None
+    """Last observations of the episodes that are over, (num_envs, n_inputs); None if none is."""
+    scored: Scored
+    ended: list[int]
+    """Rows whose trial ended."""
+    outcomes: list[Info]
+    """Of each of these `performance`, `trial`, `reaction_time` (ms) if there is one, and `episode`, the trial's summed
+    reward `r` and number of steps `l`."""
 
 
 class TrialVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
@@ -93,9 +128,10 @@ class TrialVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
         self._streams = [self._stream() for _ in range(num_envs)]
         self._trial, self._drawn, self._t, self._n_done, self._n_taken = np.zeros((5, num_envs), int)
         self._over, self._fresh = np.ones(num_envs, bool), np.zeros(num_envs, bool)
+        self._reacts = self.task.reacts
         self._none = np.zeros(num_envs, bool)
         self._earned = np.zeros(num_envs)
-        self._empty, self._ended, self._places, self._judged = np.zeros((4, num_envs), int)
+        self._empty, self._ended, self._places, self._lasts, self._judged = np.zeros((5, num_envs), int)
         self._sums = np.zeros(num_envs)
 
     def reset(
@@ -137,13 +173,71 @@ class TrialVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
             ResetNeeded: The environments were never reset, or, without autoreset, an episode is over.
             ValueError: There is no such action, or not one per environment.
         """
-        a = self._check(actions)
+        scored = self._score(actions)
+        new_trial, outcome = scored.new_trial, {}
+        if scored.n_ended:
+            conditions = self._store.conditions(self._places, self._ended, scored.n_ended, new_trial)
+            outcome = {"performance": scored.performance, "trial": conditions}
+            outcome |= {"_performance": new_trial.copy(), "_trial": new_trial.copy()}
+            if scored.n_timed:
+                outcome |= {"reaction_time": scored.reaction, "_reaction_time": scored.timed}
+        self._draw(scored.n_empty)
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and scored.n_over:
+            observation, info = self._restart(scored, outcome)
+        else:
+            observation, info = self._show(new_trial, new_trial if self._blank_ends else self._none)
+            info |= outcome
+        return observation, scored.reward, scored.terminated, scored.truncated, info
+
+    def advance(self, actions: ArrayLike) -> Advance:
+        """The same, in mode "SameStep", for those who make infos of their own."""
+        scored = self._score(actions)
+        rows = self._ended[: scored.n_ended]
+        conditions = self._store.records(self._places[: scored.n_ended])
+        outcomes: list[Info] = [
+            {"performance": float(judged == 1), "trial": trial, "episode": {"r": earned, "l": last + 1}}
+            for judged, trial, earned, last in zip(
+                self._judged[: scored.n_ended].tolist(),
+                conditions,
+                self._sums[: scored.n_ended].tolist(),
+                self._lasts[: scored.n_ended].tolist(),
+                strict=True,
+            )
+        ]
+        if scored.n_timed:
+            for outcome, timed, ms in zip(
+                outcomes, scored.timed[rows].tolist(), scored.reaction[rows].tolist(), strict=True
+            ):
+                if timed:
+                    outcome["reaction_time"] = ms
+        ended = rows.tolist()
+        self._draw(scored.n_empty)
+        final = None
+        if scored.n_over:
+            over = np.flatnonzero(self._over)
+            if self._blank_ends and not scored.n_cut:
+                final = np.zeros((self.num_envs, len(self.input_names)), np.float32)
+            else:
+                final = self._observe(scored.new_trial if self._blank_ends else self._none)[0]
+            self._begin(over)
+        observation, answer, period = self._observe(self._none)
+        return Advance(observation, answer, period, final, scored, ended, outcomes)
+
+    def _score(self, actions: ArrayLike) -> Scored:
+        """Score actions, and go on to the next step or trial, which may have to be drawn."""
+        a = np.asarray(actions)
+        if not self._generators:
+            raise ResetNeeded("the environments were not reset; call reset().")
+        if self.autoreset_mode is AutoresetMode.DISABLED and self._over.any():
+            raise ResetNeeded('an episode is over; call reset(options={"reset_mask": ...}).')
         n, store = self.num_envs, self._store
+        if a.shape != (n,) or a.dtype.kind not in "iu":
+            raise ValueError(f"expected {n} integer actions, got {a.dtype} of shape {a.shape}.")
         reward, performance, reaction = np.empty(n), np.empty(n), np.empty(n)
         terminated, truncated = np.empty(n, bool), np.empty(n, bool)
         new_trial, timed = np.empty(n, bool), np.empty(n, bool)
-        n_empty, n_ended = score(
-            a,
+        counts = score(
+            a.astype(np.int64, copy=False),
             self._mode,
             self.face.session_trials,
             self.max_episode_steps or 0,
@@ -166,6 +260,7 @@ class TrialVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
             self._empty,
             self._ended,
             self._places,
+            self._lasts,
             self._judged,
             self._sums,
             reward,
@@ -176,35 +271,24 @@ class TrialVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
             timed,
             reaction,
         )
-        outcome: Info = {}
-        if n_ended:
-            conditions = store.conditions(self._places, self._ended, n_ended, new_trial)
-            outcome = {"performance": performance, "trial": conditions}
-            outcome |= {"_performance": new_trial.copy(), "_trial": new_trial.copy()}
-            if timed.any():
-                outcome |= {"reaction_time": reaction, "_reaction_time": timed}
-            if self.task.reacts:
-                for k in range(n_ended):
-                    self._streams[self._ended[k]].note(int(self._judged[k]), float(self._sums[k]))
-        self._draw(n_empty)
-        if self.autoreset_mode is AutoresetMode.SAME_STEP and self._over.any():
-            observation, info = self._restart(new_trial, outcome)
-        else:
-            observation, info = self._show(new_trial, new_trial if self._blank_ends else self._none)
-            info |= outcome
-        return observation, reward, terminated, truncated, info
+        if counts[0] < 0:
+            raise ValueError(f"actions are 0 .. {len(self.action_names) - 1}, got {a.min()} .. {a.max()}.")
+        if self._reacts:
+            for k in range(counts[1]):
+                self._streams[self._ended[k]].note(int(self._judged[k]), float(self._sums[k]))
+        return Scored(reward, terminated, truncated, new_trial, performance, timed, reaction, *counts)
 
     def render(self) -> Any:
         """Nothing, unless the environment was made with a `render_mode`; see `rnnpipe.environments.render`."""
         return None
 
-    def _restart(self, new_trial: Bools, outcome: Info) -> tuple[NDArray[np.float32], Info]:
+    def _restart(self, scored: Scored, outcome: Info) -> tuple[NDArray[np.float32], Info]:
         """Begin new episodes in place of those that ended at this step, whose ends go into the info."""
-        over = self._over.copy()
+        over, new_trial = self._over.copy(), scored.new_trial
         final, end = self._show(new_trial, new_trial if self._blank_ends else self._none)
         final[~over] = 0.0
         kept: Info = {}
-        if (new_trial == over).all():  # so every outcome is that of an episode
+        if scored.n_over == scored.n_ended and not scored.n_cut:  # every outcome is that of an episode
             for name in ("new_trial", "ground_truth", "period"):
                 end[name][~over] = 0
                 end[f"_{name}"] = over.copy()
@@ -220,18 +304,6 @@ class TrialVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
             "final_info": end,
             "_final_info": over.copy(),
         }
-
-    def _check(self, actions: ArrayLike) -> NDArray[np.int64]:
-        a = np.asarray(actions)
-        if not self._generators:
-            raise ResetNeeded("the environments were not reset; call reset().")
-        if self.autoreset_mode is AutoresetMode.DISABLED and self._over.any():
-            raise ResetNeeded('an episode is over; call reset(options={"reset_mask": ...}).')
-        if a.shape != (self.num_envs,) or a.dtype.kind not in "iu":
-            raise ValueError(f"expected {self.num_envs} integer actions, got {a.dtype} of shape {a.shape}.")
-        if a.min() < 0 or a.max() >= len(self.action_names):
-            raise ValueError(f"actions are 0 .. {len(self.action_names) - 1}, got {a.min()} .. {a.max()}.")
-        return a.astype(np.int64, copy=False)
 
     def _mask(self, options: Info | None) -> Bools:
         mask = (options or {}).get("reset_mask")
@@ -270,10 +342,8 @@ class TrialVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
 
     def _show(self, new_trial: Bools, blank: Bools) -> tuple[NDArray[np.float32], Info]:
         """Observations and the part of the info that is always there."""
-        n, store = self.num_envs, self._store
-        observation = np.empty((n, store.inputs.shape[2]), np.float32)
-        answer, period = np.empty(n, np.int64), np.empty(n, np.int64)
-        show(store.n_ahead, store.inputs, store.steps, self._trial, self._t, blank, observation, answer, period)
+        n = self.num_envs
+        observation, answer, period = self._observe(blank)
         return observation, {
             "new_trial": new_trial.copy(),
             "ground_truth": answer,
@@ -282,6 +352,14 @@ class TrialVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[A
             "_ground_truth": np.ones(n, bool),
             "_period": np.ones(n, bool),
         }
+
+    def _observe(self, blank: Bools) -> tuple[NDArray[np.float32], Ints, Ints]:
+        """Observations, actions to take on them, and periods; nothing of each where `blank`."""
+        n, store = self.num_envs, self._store
+        observation = np.empty((n, store.inputs.shape[2]), np.float32)
+        answer, period = np.empty(n, np.int64), np.empty(n, np.int64)
+        show(store.n_ahead, store.inputs, store.steps, self._trial, self._t, blank, observation, answer, period)
+        return observation, answer, period
 
 
 def _restricted(info: Info, rows: Bools) -> Info:
