@@ -40,10 +40,13 @@ def check_references(study: Study, key: tuple[str, ...], where: str) -> None:
         _expect(where, "task", name, study.tasks)
         if key[2] in RESERVED or key[2] in study.spiking:
             raise SettingsError(f"{where}: {key[2]!r} cannot be the name of a data set; rename it.")
+        task = study.tasks[name]
         try:
-            check_conditions(study.tasks[name], study.datasets[name][key[2]])
+            check_conditions(task, study.datasets[name][key[2]])
         except SettingsError as error:
             raise SettingsError(f"{where}.{error}") from None
+        if isinstance(task, Task):
+            _check_drawn(where, task)
     elif section == "experiments":
         experiment = study.experiments[name]
         _expect(where, "task", experiment.task, study.tasks)
@@ -68,6 +71,8 @@ def check_references(study: Study, key: tuple[str, ...], where: str) -> None:
             )
         if isinstance(experiment, AgentExperiment):
             _check_agent(where, experiment, task)
+        elif isinstance(task, Task):
+            _check_drawn(where, task)
         network = getattr(experiment, "network", None)
         try:
             # of an environment the inputs are known once it is made: training checks them
@@ -98,6 +103,14 @@ def check_references(study: Study, key: tuple[str, ...], where: str) -> None:
         _expect(where, "quantity", claim.quantity, quantities())
         _check_needs(study, where, claim.experiments, claim.needs)
         _check_claim(study, where, claim)
+
+
+def _check_drawn(where: str, task: Task) -> None:
+    """What is drawn before it is played cannot depend on outcomes."""
+    try:
+        task.check_drawn_beforehand()
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error}") from None
 
 
 def _check_agent(where: str, experiment: AgentExperiment, task: AnyTask) -> None:

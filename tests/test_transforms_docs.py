@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rnnpipe.config import load_study
+from rnnpipe.errors import SettingsError
 from rnnpipe.tasks._transforms import KINDS, read
 from rnnpipe.yaml_file import parse_yaml
 
@@ -32,6 +33,18 @@ def test_configurations_are_read(tmp_path: Path) -> None:
         assert study.tasks
     assert study.initial_network("stage_3", 2) == ["results/train/stage_2/seed2.pth"]
     assert parse_yaml(blocks("yaml")[0], "page")["tasks"]["biased"]["transforms"][0]["kind"] == "side_bias"
+
+
+@pytest.mark.parametrize(
+    "more", ["experiments: {e: {task: t, seeds: [1]}}", "datasets: {t: {d: {trials_per_condition: 1}}}"]
+)
+def test_outcomes_are_not_known_beforehand(more: str, tmp_path: Path) -> None:
+    timeout = "tasks: {t: {task: rdm_fixed, transforms: [{kind: timeout, duration: 500}]}}"
+    (tmp_path / "page.yaml").write_text(f"{timeout}\n{more}\n")
+    with pytest.raises(
+        SettingsError, match="page.yaml: .*: task rdm_fixed: transform 'timeout' depends on the outcome"
+    ):
+        load_study({"sources": [str(tmp_path / "page.yaml")], "device": "cpu"}, [tmp_path])
 
 
 def test_the_table_has_every_kind_and_setting() -> None:

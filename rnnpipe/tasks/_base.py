@@ -215,14 +215,19 @@ class Task(Settings):
         """
         if self.transforms:
             if n_trials > 1:
-                self._check_needs_no_outcomes()
+                self.check_drawn_beforehand()
             return _late().transformed(self, rng, n_trials, conditions)[0]
         return self.untransformed(rng, n_trials, **conditions)
 
     def _transforms(self) -> tuple[Transform, ...]:
         return _late().read(self.transforms)
 
-    def _check_needs_no_outcomes(self) -> None:
+    def check_drawn_beforehand(self) -> None:
+        """Check that several trials can be drawn before any is played.
+
+        Raises:
+            SettingsError: A transform depends on their outcomes.
+        """
         if reacting := next((t.KIND for t in self._transforms() if t.reacts), None):
             raise SettingsError(
                 f"task {self.name}: transform {reacting!r} depends on the outcome of the trial before, so that no"
@@ -294,7 +299,7 @@ class Task(Settings):
         if not self.transforms:
             return self.sample(rng, n_trials), None
         if n_trials > 1:
-            self._check_needs_no_outcomes()
+            self.check_drawn_beforehand()
         return _late().transformed(self, rng, n_trials, {}, state)
 
     def after(self, state: Any, correct: int, reward: float) -> Any:
