@@ -251,7 +251,7 @@ class AgentEnvironment(gymnasium.Env[NDArray[Any], Any]):
         """Begin an episode; the one after an episode has begun by itself."""
         if not self._waiting:
             self._vectorised.seed(seed)
-            self._last = self._vectorised.reset()[0], dict(self._vectorised.reset_infos[0])
+            self._last = self._vectorised.reset()[0], dict(self._vectorised.unwrapped.reset_infos[0])
         self._waiting = False
         return self._last
 
