@@ -171,7 +171,7 @@ def test_observations_are_the_rows_of_the_trials(task: str) -> None:
 @all_tasks
 def test_playing_the_ground_truth_earns_the_most(task: str) -> None:
     env = TrialEnv(task)
-    trials = env.task.sample(gymnasium.utils.seeding.np_random(7)[0], 16)
+    trials, _ = env.task.draw(gymnasium.utils.seeding.np_random(7)[0], 16)
     for i in range(16):
         _, info = env.reset(seed=7) if i == 0 else env.reset()
         terminated, rewards, t = False, [], -1

@@ -459,8 +459,9 @@ def test_environment_and_tables_show_the_same_trial(name: str, tmp_path: Any) ->
     observation, info = env.reset(seed=15)
     fresh = TrialEnv(name)
     fresh.reset(seed=15)
-    block = fresh._block
-    assert block is not None
+    first = fresh._trials
+    assert first is not None
+    truth = first.ground_truth
     trials = env.task.sample(np.random.default_rng(16), 8)
     with_file = tmp_path / "trials.h5"
     write_trials(with_file, [trials], 8, {}, {})
@@ -468,14 +469,14 @@ def test_environment_and_tables_show_the_same_trial(name: str, tmp_path: Any) ->
         again = stored[0:8]
     for field in ("inputs", "phase", "rewards", "stops", "choices", "ground_truth", "loss_mask"):
         np.testing.assert_array_equal(getattr(again, field), getattr(trials, field))
-    for t in range(block.inputs.shape[1]):
-        np.testing.assert_array_equal(observation, block.inputs[0, t])
-        assert info["ground_truth"] == block.ground_truth[0, t]
+    for t in range(first.n_steps):
+        np.testing.assert_array_equal(observation, first.inputs[t, 0])
+        assert info["ground_truth"] == truth[t, 0]
         observation, _, over, truncated, info = env.step(FIXATE)
-        assert over == (block.phase[0, t] == TIMEOUT) and not truncated
+        assert over == (first.phase[t, 0] == TIMEOUT) and not truncated
         if over:
             break
-    assert (block.inputs[0, t + 1 :] == 0).all() and (block.ground_truth[0, t + 1 :] == FIXATE).all()
+    assert (first.inputs[t + 1 :, 0] == 0).all() and (truth[t + 1 :, 0] == FIXATE).all()
 
 
 @library
