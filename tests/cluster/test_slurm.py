@@ -139,6 +139,7 @@ def test_the_profile_fits_the_rules_and_the_default_profile() -> None:
     assert default.items() <= profile.items(), "it stands in place of the default profile"
 
 
+@pytest.mark.slow
 def test_success_failure_time_limit_and_preemption(cluster: Cluster, tmp_path: Path) -> None:
     study = Study(tmp_path, cluster)
     study.start()
@@ -175,6 +176,7 @@ def test_success_failure_time_limit_and_preemption(cluster: Cluster, tmp_path: P
     assert not list(tmp_path.glob("results/train/*/.*.checkpoint")), "training is over"
 
 
+@pytest.mark.slow
 def test_a_lost_submit_process(cluster: Cluster, tmp_path: Path) -> None:
     study = Study(tmp_path, cluster)
     targets = ["results/figures/learning_fine.pdf", "results/train/long/seed1.pth"]
