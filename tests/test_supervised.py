@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -268,3 +269,27 @@ def test_the_step_is_that_of_the_task() -> None:
     assert make("rdm_fixed").dt == 10.0 and make(settings={"dt": 50.0}).dt == 50.0
     assert make("rdm_fixed").changed() == {"of": "rdm_fixed", "dt": 10.0}
     assert parse(Supervised, make("rdm_fixed").model_dump(mode="json"), "again") == make("rdm_fixed")
+
+
+# -- NeuroGym ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(find_spec("neurogym") is None, reason="NeuroGym is not installed (docs/neurogym.md)")
+@pytest.mark.parametrize(
+    "id", ["PerceptualDecisionMaking-v0", "ContextDecisionMaking-v0", "GoNogo-v0", "ReadySetGo-v0"]
+)
+def test_tasks_of_neurogym_have_targets_and_answers(id: str) -> None:
+    task = make(f"neurogym:{id}", dt=40.0)
+    trials = task.batch(rng(1))
+    target, mask = targets(trials)
+    assert target.shape == (task.n_steps, 64, len(task.output_names)) and mask.max() == 5
+    scores = task.score(target, trials)
+    assert scores["mse"] == 0 and scores["accuracy"] == 1
+    np.testing.assert_array_equal(trials.inputs, task.batch(rng(1)).inputs)
+    assert all(values.shape == (64,) for values in trials.conditions.values()) and "no input" in task.protocol_inputs()
+
+
+@pytest.mark.skipif(find_spec("neurogym") is None, reason="NeuroGym is not installed (docs/neurogym.md)")
+def test_tasks_of_neurogym_without_ground_truth_are_refused() -> None:
+    with pytest.raises(SettingsError, match="Bandit-v0 has no ground truth"):
+        make("neurogym:Bandit-v0").batch(rng())
