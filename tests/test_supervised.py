@@ -275,9 +275,7 @@ def test_the_step_is_that_of_the_task() -> None:
 
 
 @pytest.mark.skipif(find_spec("neurogym") is None, reason="NeuroGym is not installed (docs/neurogym.md)")
-@pytest.mark.parametrize(
-    "id", ["PerceptualDecisionMaking-v0", "ContextDecisionMaking-v0", "GoNogo-v0", "ReadySetGo-v0"]
-)
+@pytest.mark.parametrize("id", ["PerceptualDecisionMaking-v0", "ContextDecisionMaking-v0", "GoNogo-v0", "AntiReach-v0"])
 def test_tasks_of_neurogym_have_targets_and_answers(id: str) -> None:
     task = make(f"neurogym:{id}", dt=40.0)
     trials = task.batch(rng(1))
