@@ -17,6 +17,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
+from rnnpipe.bench.environments import measure_environments
 from rnnpipe.environments import IDS, TrialEnv, TrialVectorEnv
 from rnnpipe.errors import SettingsError
 from rnnpipe.tasks import choice_task_names, task_names, trial_task_class
@@ -545,3 +546,16 @@ def test_actions_that_do_not_exist() -> None:
         envs.reset(seed=[1, 2, 3])
     with pytest.raises(ValueError, match="reset_mask must be 2 values of bool"):
         envs.reset(options={"reset_mask": np.ones(3, bool)})
+
+
+def test_what_is_compared_is_measured_in_the_same_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps of single and vector environments, and trials; against others' where they are installed."""
+    for name, value in {"SECONDS": 0.001, "REPETITIONS": 1, "WARM_UP": 64, "LEARNING": {}}.items():
+        monkeypatch.setattr(f"rnnpipe.bench.environments.{name}", value)
+    found = {m.name: m for m in measure_environments()}
+    assert {"environment_steps", "environment_steps_vector_16", "environment_steps_vector_256", "trials"} <= set(found)
+    assert all(m.value > 0 for m in found.values())
+    for measurement in found.values():
+        if measurement.ratio_to:
+            assert measurement.ratio == pytest.approx(measurement.value / found[measurement.ratio_to].value)
+    assert ("neurogym_steps" in found) == (found["environment_steps"].ratio is not None)
