@@ -1,0 +1,270 @@
+"""Broken and hostile files: thousands by `fuzz/campaign.py`, a few hundred here, and every defect that it has found."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from fuzz.mutations import mutate_bytes, mutate_mat
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnnpipe.cli.main import main
+from rnnpipe.errors import ArtefactError
+from rnnpipe.io import seal as seal_module
+from rnnpipe.io.history import read_history, write_history
+from rnnpipe.io.mat import write_mat
+from rnnpipe.io.mat5 import read_variables
+from rnnpipe.io.network import kind_of, read_tensors, write_tensors
+from rnnpipe.networks.rate_parameters import initial_network
+from rnnpipe.networks.rate_settings import RateSettings
+
+CAMPAIGN = Path(__file__).parent / "fuzz" / "campaign.py"
+ROW = {
+    "update": 0, "n_trials": 5, "mean_reward": 0.5, "value_rmse": 0.1, "criterion": False, "new_best": True, "note": 2,
+}  # fmt: skip
+
+
+def test_a_campaign_finds_no_defect(tmp_path: Path) -> None:
+    words = ["--seed=7", "--cases=250", "--fast", f"--corpus={tmp_path}/corpus", f"--report={tmp_path}/report.json"]
+    done = subprocess.run([sys.executable, CAMPAIGN, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    refused = sum(n for name, n in report["counts"].items() if name.endswith(": refused"))
+    assert report["files"] == 250 and refused > 100, report["counts"]
+
+
+def test_a_campaign_tells_defects_from_refusals(tmp_path: Path) -> None:
+    """On readers that are wrong in every way."""
+    code = f"""
+import os, sys, time
+sys.path.insert(0, {str(CAMPAIGN.parents[1])!r})
+from fuzz import workers
+workers.LIMIT = 1.0
+def case(number):
+    if number == 1: os.abort()
+    if number == 2: time.sleep(100)
+    if number == 3: raise ValueError("x")
+    if number == 4: held = bytearray(500 * 2**20)
+    if number == 5: held = bytearray(5 * 2**30)
+    return {{"outcome": "refused"}}
+for result in workers.run_cases(case, range(8)):
+    print(result["number"], result["outcome"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = dict(line.split() for line in done.stdout.splitlines())
+    assert found == {
+        "0": "refused",
+        "1": "killed",
+        "2": "hang",
+        "3": "trace",
+        "4": "memory",
+        "5": "trace",
+    } | dict.fromkeys("67", "refused")
+
+
+# -- HDF5 ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    """A small file of our own."""
+    write_history(tmp_path / "h.h5", [ROW, ROW], {"task": {"name": "rdm_fixed"}}, {"rnnpipe": "x"}, seed=1)
+    return tmp_path / "h.h5"
+
+
+def test_a_seal_stands_for_every_byte(whole: Path, tmp_path: Path) -> None:
+    data = whole.read_bytes()
+    assert data[-81:].startswith(b"\nrnnpipe sha256 ") and len(read_history(whole)) == 2
+    rng = random.Random(0)
+    bad = tmp_path / "bad.h5"
+    for place in [0, 8, len(data) - 82, *rng.sample(range(len(data) - 81), 20)]:
+        bad.write_bytes(data[:place] + bytes([data[place] ^ 1 << rng.randrange(8)]) + data[place + 1 :])
+        with pytest.raises(ArtefactError, match="bad.h5: is damaged: its content is not what its seal"):
+            read_history(bad)
+    bad.write_bytes(data[:-10])
+    with pytest.raises(ArtefactError, match="seal"):
+        read_history(bad)
+
+
+def test_a_file_that_another_program_has_changed_is_probed(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    probed: list[Path] = []
+    probe = seal_module._probe
+    monkeypatch.setattr(seal_module, "_probe", lambda path: (probed.append(path), probe(path)))
+    read_history(whole)
+    assert not probed
+    with h5py.File(whole, "r+") as file:
+        file["validations/note"][:] = 5
+    assert not whole.read_bytes().endswith(b"\n"), "HDF5 has cut the seal off"
+    assert read_history(whole)["note"].tolist() == [5, 5]
+    assert read_history(whole)["note"].tolist() == [5, 5]
+    assert probed == [whole], "once"
+
+
+def test_what_ends_the_probe_is_a_sentence(whole: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    data = whole.read_bytes()[:-81]
+    for number, (program, words) in enumerate(
+        [("import os; os.abort()", "the HDF5 library fails on it"), ("print('no'); raise SystemExit(1)", "no")]
+    ):
+        bad = tmp_path / f"{number}.h5"
+        bad.write_bytes(data)
+        (tmp_path / "probe.py").write_text(program)
+        monkeypatch.setattr(seal_module, "__file__", str(tmp_path / "seal.py"))
+        with pytest.raises(ArtefactError, match=f"{number}.h5: is damaged: {words}; make it again"):
+            read_history(bad)
+
+
+def elsewhere(file: h5py.File, name: str, target: Path) -> None:
+    layout = h5py.VirtualLayout(shape=(2,), dtype="f8")
+    layout[...] = h5py.VirtualSource(str(target), "x", shape=(2,))
+    file.create_virtual_dataset(name, layout)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda f, n, t: f.__setitem__(n, h5py.ExternalLink(str(t), "/x")), "is a link"),
+        (lambda f, n, t: f.__setitem__(n, h5py.SoftLink("/validations/update")), "is a link"),
+        (lambda f, n, t: f.create_dataset(n, (2,), "f8", external=[(str(t), 0, 16)]), "another file"),
+        (elsewhere, "another file"),
+        (lambda f, n, t: f.create_dataset(n, (2**40,), "f8", chunks=(16,)), "more values than the file has room for"),
+        (lambda f, n, t: f.create_dataset(n, (2**36,), "i1", chunks=(16,), compression="gzip"), "has room for"),
+        (lambda f, n, t: f.create_group(n), "is a group, expected values"),
+        (lambda f, n, t: f.create_dataset(n, data=h5py.Empty("f8")), "is not an array"),
+        (lambda f, n, t: f.__setitem__(n, np.dtype("f8")), "is not an array"),
+        (lambda f, n, t: f.create_dataset(n, (2,), h5py.vlen_dtype(np.dtype("f8"))), "neither numbers nor text"),
+        (lambda f, n, t: f.attrs.__setitem__("settings", "[" * 50_000), "'settings' is not JSON of a mapping"),
+        (lambda f, n, t: f.attrs.__setitem__("settings", 3), "'settings' is not JSON of a mapping"),
+        (lambda f, n, t: f.attrs.__setitem__("provenance", "[1]"), "'provenance' is not JSON of a mapping"),
+        (lambda f, n, t: f.attrs.__setitem__("settings", '{"task": 3}'), "the settings of task are no mapping"),
+        (lambda f, n, t: f.attrs.__setitem__("seed", "one"), "attribute 'seed' cannot be 'one'"),
+        (lambda f, n, t: f.attrs.__setitem__("dt", math.nan), "attribute 'dt' cannot be nan"),
+        (lambda f, n, t: f.attrs.__setitem__("kind", np.zeros(3)), "not a file of rnnpipe"),
+        (lambda f, n, t: f.attrs.__setitem__("schema_version", h5py.Empty("i4")), "schema version"),
+    ],
+)  # fmt: skip
+def test_what_a_file_claims(
+    change: Callable[[h5py.File, str, Path], None], words: str, whole: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "target"
+    target.write_bytes(b"secret, which no reader may show")
+    with h5py.File(whole, "r+") as file:
+        del file["validations/note"]
+        change(file, "validations/note", target)
+    with open(whole, "r+b") as stream:  # as if we had written it: the probe has no say
+        trailer = seal_module.seal(stream)
+        stream.seek(0, os.SEEK_END)
+        stream.write(trailer)
+    with pytest.raises(ArtefactError, match=words) as error:
+        read_history(whole)
+    assert str(error.value).startswith(f"{whole}: ")
+
+
+def test_a_reader_that_fails_while_a_result_is_written_blames_the_file(whole: Path, tmp_path: Path) -> None:
+    """It was said that the result cannot be written."""
+    from rnnpipe.io.hdf5 import create
+
+    with pytest.raises(OSError, match="^what was read$"), create(tmp_path / "o.h5", "x", {}, {}):
+        raise OSError("what was read")
+    assert not (tmp_path / "o.h5").exists()
+
+
+# -- tensors -------------------------------------------------------------------------------------------------
+
+
+def rewritten(data: bytes, change: Callable[[str, bytes], tuple[bytes, int]]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(buffer, "w") as new:
+        for name in old.namelist():
+            content, how = change(name, old.read(name))
+            new.writestr(name, content, how)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"x": torch.zeros(1).expand(2**20, 2**20)}, "larger or deeper"),
+        ({"x": torch.zeros(3).to_sparse()}, "not an ordinary one"),
+        ({"x": torch.zeros(3, device="meta")}, "not an ordinary one"),
+        ({"x": b"bytes"}, "type bytes"),
+        ({"x": 1j}, "type complex"),
+    ],
+)
+def test_tensors_that_are_none(content: dict[str, Any], words: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.pth"
+    torch.save({"kind": "network", "schema_version": 1, **content}, path)
+    with pytest.raises(ArtefactError, match=words):
+        read_tensors(path, "network")
+
+
+def test_an_archive_is_whole_and_what_it_seems(tmp_path: Path) -> None:
+    path, bad = tmp_path / "n.pth", tmp_path / "bad.pth"
+    write_tensors(path, {"kind": "network", "schema_version": 1, "x": torch.arange(500.0)})
+    data = path.read_bytes()
+    assert kind_of(path) == "network"
+    at = data.index(np.arange(500, dtype=np.float32).tobytes())
+    nested: list[Any] = []
+    for _ in range(60):
+        nested = [nested, nested]
+    deep = io.BytesIO()
+    torch.save({"kind": "network", "x": nested}, deep)
+    old = io.BytesIO()
+    torch.save({"kind": "network", "schema_version": 1}, old, _use_new_zipfile_serialization=False)
+    for content, words in (
+        (data[: at + 40] + b"\x01" + data[at + 41 :], "is damaged"),  # a weight, which PyTorch would take
+        (rewritten(data, lambda _, part: (part, zipfile.ZIP_DEFLATED)), "compressed"),
+        (rewritten(data, lambda _, part: (part + bytes(10**7), zipfile.ZIP_DEFLATED)), "compressed"),
+        (old.getvalue(), "no archive"),
+        (deep.getvalue(), "larger or deeper"),
+    ):
+        bad.write_bytes(content)
+        with pytest.raises(ArtefactError, match=words):
+            read_tensors(bad, "network")
+
+
+def test_info_describes_a_rate_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It said that it was no network."""
+    small = ["--network.n_units=10", "--learning.max_trials=4", "--learning.evaluation_interval=2"]
+    small += ["--learning.evaluation_trials=2", "--learning.rule=bptt", "--seed=5"]
+    paths = [f"--network={tmp_path}/n.pth", f"--history={tmp_path}/h.h5"]
+    assert main(["train", "--task.name=go_nogo", *small, *paths]) == 0
+    capsys.readouterr()
+    assert main(["info", f"{tmp_path}/n.pth"]) == 0
+    said = capsys.readouterr().out
+    assert all(words in said for words in ("kind: rate_network", "task: go_nogo", "seed: 5", "units: 10", "accuracy"))
+
+
+# -- MATLAB --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def matlab(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("mat") / "n.mat"
+    write_mat(path, initial_network(RateSettings(n_units=8), 1, 1, 5.0, np.random.default_rng(0)))
+    return path.read_bytes()
+
+
+@settings(max_examples=400, deadline=None, derandomize=True, database=None)
+@given(st.integers(0, 2**32), st.booleans())
+def test_a_matlab_file_of_any_bytes_is_read_or_refused(matlab: bytes, seed: int, knowing: bool) -> None:
+    rng = random.Random(seed)
+    data = mutate_mat(rng, matlab, Path()) if knowing else mutate_bytes(rng, matlab)
+    try:
+        plain, _ = read_variables(data)
+    except ValueError:
+        return
+    assert sum(array.nbytes for array in plain.values()) < 8 * 1032 * len(data)
