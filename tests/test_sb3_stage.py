@@ -252,9 +252,7 @@ class TestLearner:
         assert same(undisturbed.model, learner.model)
         assert learner.n_updates == undisturbed.n_updates and learner.n_trials == undisturbed.n_trials > 0
         assert learner.rows and np.isfinite(learner.rows[-1]["value_rmse"])
-        for row, expected in zip(learner.rows, undisturbed.rows, strict=True):
-            assert row.pop("seconds") > 0 and expected.pop("seconds") > 0
-            assert row == expected
+        assert learner.rows == undisturbed.rows
 
     def test_environments_that_do_not_repeat_themselves_are_noticed(self, sb3: Any) -> None:
         settings, task = settings_of("a2c"), task_of("a2c")
@@ -374,16 +372,6 @@ class TestEvaluation:
         assert over or t == 30
 
 
-def contents(path: Path) -> dict[str, Any]:
-    import h5py
-
-    found: dict[str, Any] = {}
-    with h5py.File(path) as file:
-        found |= {f"@{k}": v if isinstance(v, str) else np.asarray(v).tolist() for k, v in file.attrs.items()}
-        file.visititems(lambda name, x: found.update({name: x[:].tolist()}) if isinstance(x, h5py.Dataset) else None)
-    return found
-
-
 @pytest.mark.slow
 def test_stages(sb3: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Killed and stopped, a training ends with what an undisturbed one has; its agent is evaluated and described."""
@@ -416,9 +404,7 @@ def test_stages(sb3: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert status == 0 and output.startswith("continuing"), output
     assert not state.exists()
     assert (tmp_path / "a" / "agent.pth").read_bytes() == (tmp_path / "b" / "agent.pth").read_bytes()
-    undisturbed, resumed = (contents(tmp_path / folder / "agent.h5") for folder in "ab")
-    assert undisturbed.pop("validations/seconds") != resumed.pop("validations/seconds")
-    assert undisturbed == resumed
+    assert (tmp_path / "a" / "agent.h5").read_bytes() == (tmp_path / "b" / "agent.h5").read_bytes()
 
     task = [f"--task.name={PDM}", "--task.stimulus=200", "--dataset.trials_per_condition=3"]
     assert run("dataset", *task, f"--out={file('trials.h5')}")[0] == 0

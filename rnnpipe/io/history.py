@@ -34,9 +34,6 @@ SCHEMA = {
     "validations/new_best": Field(_ROW, "b", "whether this network became the best so far", required=False),
     "validations/n_steps": Field(_ROW, "i", "steps of all environments made before", "steps", required=False),
     "validations/performance": Field(_ROW, "f", "fraction of trials with the correct choice", required=False),
-    "validations/seconds": Field(
-        _ROW, "f", "time of training before, on the machine that trained", "s", required=False
-    ),
     "validations/*": Field(_ROW, "fiub", "further measure of the validation"),
 }
 

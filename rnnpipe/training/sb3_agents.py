@@ -89,7 +89,7 @@ def trained(learner: Learner, seed: int, provenance: Mapping[str, str] | None = 
         TrainingError: No trial has ended.
     """
     learner.finish()
-    curve = pd.DataFrame([{k: v for k, v in row.items() if k != "seconds"} for row in learner.rows])
+    curve = pd.DataFrame(learner.rows)
     last = learner.rows[-1]
     measures = ("performance", "mean_reward", "mean_return", "mean_length")
     score: dict[str, Any] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,7 +61,6 @@ class Learner:
         callback.on_training_start({}, {})
         self.n_updates = 0
         """Rollouts that were learned from."""
-        self._seconds, self._began = 0.0, time.monotonic()
 
     @property
     def n_steps(self) -> int:
@@ -78,11 +76,6 @@ class Learner:
     def rows(self) -> list[dict[str, Any]]:
         """The learning curve, one row for each `block_trials` training trials, with the names of a history."""
         return self._watch.rows
-
-    @property
-    def seconds(self) -> float:
-        """Time of learning so far, that of interrupted runs included."""
-        return self._seconds + time.monotonic() - self._began
 
     @property
     def reached_target(self) -> bool:
@@ -148,7 +141,6 @@ class Learner:
             "n_steps": self.n_steps,
             "n_updates": self.n_updates,
             "library_updates": model._n_updates,
-            "seconds": self.seconds,
             "observation": torch.from_numpy(np.array(model._last_obs)),
             "starts": torch.from_numpy(np.array(model._last_episode_starts)),
             "lstm": [] if lstm is None else [x for pair in lstm for x in pair],
@@ -184,7 +176,6 @@ class Learner:
         watch.rows, watch.n_trials = [dict(row) for row in state["rows"]], state["n_trials"]
         watch.trials = [tuple(trial) for trial in state["trials"]]
         self.n_updates = state["n_updates"]
-        self._seconds, self._began = state["seconds"], time.monotonic()
         _set_generators(state["generators"], model.device)
         return True
 
@@ -240,7 +231,6 @@ class _Watch(BaseCallback):
             "n_trials": self.n_trials,
             "n_steps": int(self.num_timesteps),
             **dict(zip(MEASURES[self.environment], means, strict=True)),
-            "seconds": self.learner.seconds,
         }
         self.rows.append(row | {"criterion": row[self.column] >= self.target})
 
