@@ -92,7 +92,10 @@ def read_fixed_points(path: str | Path) -> tuple[pd.DataFrame, NDArray[np.float6
     """
     with read(path, KIND, SCHEMA) as file:
         group = file["fixed_points"]
-        table = pd.DataFrame({name: load(column) for name, column in group.items() if column.ndim == 1})
+        columns = {name: load(column) for name, column in group.items() if column.ndim == 1}
+        if len({len(column) for column in columns.values()}) != 1:
+            raise ArtefactError(f"{path}: columns of fixed_points are not of one length; make it again.")
+        table = pd.DataFrame(columns)
         labels = file["inputs/label"].asstr()[:]
         if not table["input"].between(0, len(labels) - 1).all():
             raise ArtefactError(f"{path}: fixed_points/input names an input that is not there; make it again.")

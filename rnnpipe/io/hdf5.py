@@ -171,12 +171,12 @@ def read(path: str | Path, kind: str, schema: Schema) -> Iterator[h5py.File]:
     with open_sound(path, f"a {kind} file") as file:
         found = file.attrs.get("kind")
         if not isinstance(found, str) or found != kind:
-            what = f"a file of kind {found!r}" if isinstance(found, str) else "not a file of rnnpipe"
+            what = f"a file of kind {found!r:.80}" if isinstance(found, str) else "not a file of rnnpipe"
             raise ArtefactError(f"{path}: is {what}, expected {kind!r}.")
         version = file.attrs.get("schema_version")
         if not isinstance(version, int | np.integer) or version != SCHEMA_VERSION:
             raise ArtefactError(
-                f"{path}: has schema version {version}, this rnnpipe reads {SCHEMA_VERSION}; make it again."
+                f"{path}: has schema version {version!s:.40}, this rnnpipe reads {SCHEMA_VERSION}; make it again."
             )
         _check(file, path, schema)
         yield file
@@ -239,7 +239,8 @@ def _check(file: h5py.File, path: Path, schema: Schema) -> None:
     names: list[str] = []
     file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
     groups = {pattern.split("/")[0] for pattern in schema if "/" in pattern}
-    for name in [f"{group}/{item}" for group in groups & set(file) for item in file[group]]:
+    columns = [f"{group}/{item}" for group in groups & set(file) for item in file[group]]
+    for name in [*columns, *(name for name in schema if "/" not in name and name in file)]:
         if name not in names:
             raise ArtefactError(f"{path}: {name!r} is a group, expected values; make the file again.")
     for pattern, field in schema.items():

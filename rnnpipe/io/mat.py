@@ -443,7 +443,9 @@ class _Reader:
             w_initial=w0,
             gamma_initial=gamma0,
             task=self._task(),
-            seed=int(seed.flat[0]) if seed is not None and seed.size and seed.dtype.kind in "iuf" else -1,
+            seed=int(seed.flat[0])
+            if seed is not None and seed.size and seed.dtype.kind in "iuf" and np.isfinite(seed.flat[0])
+            else -1,
         ).check(str(self.path))
 
     def fail(self, what: str) -> NoReturn:

@@ -104,7 +104,7 @@ def read_tensors(path: str | Path, kind: str) -> dict[str, Any]:
         raise ArtefactError(f"{path}: is not a {kind} file of rnnpipe.")
     if content.get("schema_version") != SCHEMA_VERSION:
         raise ArtefactError(
-            f"{path}: has schema version {content.get('schema_version')!r}, this rnnpipe reads {SCHEMA_VERSION};"
+            f"{path}: has schema version {content.get('schema_version')!r:.40}, this rnnpipe reads {SCHEMA_VERSION};"
             " train the network again."
         )
     return content

@@ -9,6 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from rnnpipe.errors import ArtefactError
 from rnnpipe.io.hdf5 import Field, attributes, create, fill, load, put, read
 from rnnpipe.trials import Trials
 
@@ -66,6 +67,8 @@ class TrialsFile:
     def __init__(self, path: str | Path, file: h5py.File) -> None:
         self.path, self.file = Path(path), file
         self.attributes = attributes(file)
+        if not {"task", "dt"} <= self.attributes.keys():
+            raise ArtefactError(f"{path}: does not say its task and step; make the dataset again.")
         self.n_trials: int = file["phase"].shape[1]
 
     def __getitem__(self, rows: slice) -> Trials:
@@ -102,7 +105,12 @@ class open_trials:
 
     def __enter__(self) -> TrialsFile:
         self._context = read(self.path, KIND, SCHEMA)
-        return TrialsFile(self.path, self._context.__enter__())
+        file = self._context.__enter__()
+        try:
+            return TrialsFile(self.path, file)
+        except BaseException as error:
+            self._context.__exit__(type(error), error, error.__traceback__)
+            raise
 
     def __exit__(self, *error: Any) -> bool | None:
         return self._context.__exit__(*error)

@@ -19,8 +19,8 @@ MEMORY = 2 * 2**30
 """Address space that a worker may take beyond what it has at its start, bytes."""
 GROWTH = 400 * 2**20
 """Memory that a case may touch beyond all earlier ones of its worker, bytes; the corpus is of files below 0.1 MB."""
-LIMIT = 30.0
-"""Seconds after which a case hangs."""
+LIMIT = 300.0
+"""Seconds after which a case hangs, on a machine that others may use, too."""
 PER_WORKER = 200
 """Cases after which a worker is replaced."""
 
