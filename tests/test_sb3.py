@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import subprocess
 import sys
 import warnings
@@ -163,6 +165,7 @@ class TestEnvironment:
                 np.testing.assert_array_equal(reward, their_reward)
                 np.testing.assert_array_equal(done, their_done)
                 for i, (mine, theirs) in enumerate(zip(infos, their_infos, strict=True)):
+                    mine = dict(mine)  # it may be shared
                     final = mine.pop("terminal_observation", None)
                     if done[i]:
                         assert final is not None
@@ -199,6 +202,21 @@ class TestEnvironment:
                 before = info["episode"]["t"]
                 earned[i], length[i], n = 0, 0, n + 1
         assert n > 20
+
+    def test_infos_of_going_trials_are_shared_and_cannot_be_spoilt(self, sb3: Any) -> None:
+        env = sb3.make_sb3_env("rdm_fixed", 3, seed=1)
+        env.reset()
+        for _ in range(400):
+            infos = env.step(np.zeros(3, np.int64))[3]
+            for info in infos:
+                assert info["new_trial"] == ("episode" in info)
+                if not info["new_trial"]:
+                    for spoil in (lambda i: i.update(a=1), lambda i: i.pop("period"), lambda i: i.__setitem__("a", 1)):
+                        with pytest.raises(TypeError, match="change a copy"):
+                            spoil(info)
+                    for other in (info.copy(), copy.deepcopy(info), pickle.loads(pickle.dumps(info))):
+                        other["a"] = 1
+                        assert type(other) is dict and "a" not in info
 
     def test_sessions_are_cut_and_trials_end(self, sb3: Any) -> None:
         seen = {}

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from rnnpipe.environments._trials import NO_PERIOD
 from rnnpipe.environments.vector import TrialVectorEnv
 from rnnpipe.errors import ArtefactError
 from rnnpipe.tasks._base import Task
@@ -80,6 +81,8 @@ class TrialVecEnv(VecEnv):
     every mode, so that the learners log a reward per trial even where episodes never end. Where an episode ended also
     `terminal_observation` and `TimeLimit.truncated`, which is True at the end of a session: its value continues.
 
+    Where no trial ended, environments share their infos, which cannot be changed: change a copy (`info.copy()`).
+
     The rows are one object. An attribute is therefore the same for all of them, and can be set for all only.
     """
 
@@ -105,6 +108,7 @@ class TrialVecEnv(VecEnv):
         self._actions: NDArray[np.int64] = np.zeros(env.num_envs, np.int64)
         self._began = time.monotonic()
         self._passed = Passed(env.num_envs, len(env.action_names), pass_reward, pass_action)
+        self._going_on = _GoingOn(len(env.action_names), len(env.period_names))
         self.input_names = (*env.input_names, *self._passed.names(env.action_names))
         space = env.single_observation_space
         if len(self.input_names) > len(env.input_names):
@@ -117,7 +121,7 @@ class TrialVecEnv(VecEnv):
         self._reset_seeds()
         self._reset_options()
         self.ground_truth = info["ground_truth"]
-        self.reset_infos = _plain(info["new_trial"], info["ground_truth"], info["period"])
+        self.reset_infos = [dict(plain) for plain in self._going_on.of(info["ground_truth"], info["period"])]
         self._passed.forget(slice(None))
         return self._passed.append(observation)
 
@@ -135,17 +139,17 @@ class TrialVecEnv(VecEnv):
         scored = step.scored
         done = scored.terminated | scored.truncated
         self.ground_truth = step.answer
-        infos = _plain(scored.new_trial, step.answer, step.period)
+        infos = self._going_on.of(step.answer, step.period)
         seconds = round(time.monotonic() - self._began, 6)
         for row, outcome in zip(step.ended, step.outcomes, strict=True):
             outcome["episode"]["t"] = seconds
-            infos[row].update(outcome)
+            infos[row] = {**infos[row], **outcome, "new_trial": True}
         self._passed.note(scored.reward, self._actions)
         if step.final is not None:
             ends = self._passed.append(step.final)[done]
             cut = (scored.truncated & ~scored.terminated)[done].tolist()
             for row, end, truncated in zip(np.flatnonzero(done).tolist(), ends, cut, strict=True):
-                infos[row]["terminal_observation"], infos[row]["TimeLimit.truncated"] = end, truncated
+                infos[row] = {**infos[row], "terminal_observation": end, "TimeLimit.truncated": truncated}
             self._passed.forget(done)
         return self._passed.append(step.observation), scored.reward.astype(np.float32), done, infos
 
@@ -197,12 +201,33 @@ class TrialVecEnv(VecEnv):
             raise ValueError(f"{what} for all environments only, which are one object.")
 
 
-def _plain(new_trial: NDArray[Any], answer: NDArray[Any], period: NDArray[Any]) -> list[Info]:
-    """The part of the infos that is always there."""
-    return [
-        {"new_trial": new, "ground_truth": right, "period": index}
-        for new, right, index in zip(new_trial.tolist(), answer.tolist(), period.tolist(), strict=True)
-    ]
+class _Shared(dict[str, Any]):
+    """An info of several environments at once, which cannot be changed; a copy can."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("an info of a step that ended no trial is that of other environments, too; change a copy.")
+
+    __setitem__ = __delitem__ = update = pop = popitem = setdefault = clear = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)
+
+
+class _GoingOn:
+    """Infos of environments whose trials go on: there are few different ones, which are made once."""
+
+    def __init__(self, n_actions: int, n_periods: int) -> None:
+        self._n_periods = n_periods
+        self._infos: list[Info] = [
+            _Shared(new_trial=False, ground_truth=action, period=period)
+            for action in range(n_actions)
+            for period in range(NO_PERIOD, n_periods)
+        ]
+
+    def of(self, answer: NDArray[np.int64], period: NDArray[np.int64]) -> list[Info]:
+        """The infos of all environments, from the action to take next and the index of its period."""
+        codes = answer * (self._n_periods + 1) + (period - NO_PERIOD)
+        return list(map(self._infos.__getitem__, codes.tolist()))
 
 
 def make_sb3_env(
