@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from local_slurm import Cluster, NoSlurm, local_slurm
+from local_slurm import Cluster, NoSlurm, end_with_parent, local_slurm
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -36,6 +36,18 @@ def cluster() -> Iterator[Cluster]:
         except NoSlurm as reason:
             pytest.skip(str(reason))
         yield running
+
+
+STARTED: list[subprocess.Popen[bytes]] = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_outlives_a_test() -> Iterator[None]:
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        process.kill()
+        process.wait()
 
 
 class Study:
@@ -59,8 +71,14 @@ class Study:
         environment = {k: v for k, v in self.cluster.environment.items() if k != "RNNPIPE_END_WITH_PARENT"}
         with open(self.folder / "output.txt", "ab") as file:
             self.process = subprocess.Popen(
-                command, cwd=self.folder, env=environment, stdout=file, stderr=subprocess.STDOUT
+                command,
+                cwd=self.folder,
+                env=environment,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                preexec_fn=end_with_parent,
             )
+        STARTED.append(self.process)
 
     def wait(self) -> int:
         assert self.process is not None
