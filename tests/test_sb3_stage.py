@@ -135,6 +135,7 @@ def train_flags(folder: Path, *more: str) -> list[str]:
         "--learning.n_steps=16",
         "--learning.n_units=8",
         "--learning.block_trials=50",
+        "--learning.pass_reward=true",
         "--learning.n_epochs=2",
         "--learning.max_steps=1600",
         "--seed=3",
@@ -419,6 +420,8 @@ def test_stages(sb3: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert {"choice", "correct", "reaction_time", "coherence", "stimulus_on"} <= set(table)
     assert activity["policy_rates"].shape == (*activity["mask"].shape, 8) and table.attrs["n_trials_trained"] > 50
     np.testing.assert_array_equal(activity["mask"].sum(0), table["n_steps"])
+    assert len(table.attrs["input_names"]) == activity["observations"].shape[2]
+    assert table.attrs["input_names"][3:] == ["previous_reward"]
     status, output = run(*command, "--noise_free")
     assert status == 2 and "is an agent of Stable-Baselines3; leave" in output
     _, output = run("info", file("a/agent.pth"))

@@ -46,6 +46,7 @@ def agent_run(path: Path, dataset: Path, device: str, activity: bool) -> Iterato
     torch.set_num_threads(1)
     agent = load_agent(path, "cuda" if device == "cuda" else "cpu")
     own, named = isinstance(agent.task, EnvironmentTask), Named(path, agent.task)
+    passed = Passed(1, len(agent.task.action_names), agent.settings.pass_reward, agent.settings.pass_action)
     with open_episodes(dataset, named) if own else open_trials(dataset) as trials:
         if isinstance(trials, TrialsFile):
             check_match(named, trials)
@@ -54,7 +55,7 @@ def agent_run(path: Path, dataset: Path, device: str, activity: bool) -> Iterato
             "dt": agent.task.dt,
             "seed": agent.seed,
             "dataset_seed": int(trials.attributes.get("seed", -1)),
-            "input_names": list(agent.task.input_names),
+            "input_names": [*agent.task.input_names, *passed.names(agent.task.action_names)],
             "action_names": list(agent.task.action_names),
             "n_trials_trained": int(agent.score["n_trials_trained"]),
             "reached_criterion": bool(agent.score["reached_criterion"]),
