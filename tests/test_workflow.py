@@ -412,19 +412,6 @@ def test_the_shipped_study_can_be_planned_at_every_scale(tmp_path: Path, scale: 
     assert "Drawing fig1_rdm" in jobs and "Checking claims" in jobs
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("source", ["song2017", "kim2019", "engel2023", "neurogym"])
-def test_the_shipped_study_runs_at_smoke_scale(tmp_path: Path, source: str) -> None:
-    words = ["--snakefile", str(ROOT / "workflow/Snakefile"), "--directory", str(tmp_path), "--cores", "2", source]
-    main = tmp_path / "config.yaml"
-    main.write_text(yaml.safe_dump({"sources": [source], "scale": "smoke"}))
-    configuration = ["--configfile", str(main)]
-    done = snakemake(tmp_path, *words, *configuration)
-    assert done.returncode == 0, done.stdout
-    again = snakemake(tmp_path, *words, *configuration)
-    assert "Nothing to be done" in again.stdout
-
-
 SPIKES = [f"results/spiking/s_8/lif/seeds{batch}.h5" for batch in ("0-1", "2-2")]
 ON_TRIALS = ["results/evaluate/s_8/seed2.trials.h5", "results/evaluate/s_8/lif/seed2.trials.h5"]
 SAMPLE_GO = {"Sampling data set trials of go"}
