@@ -357,7 +357,7 @@ def _source_path(name: str, folders: Sequence[str | Path]) -> Path:
     found = [path for folder in folders if (path := Path(folder, "config", f"{name}.yaml")).is_file()]
     if not found:
         there = {p.stem for folder in folders for p in Path(folder, "config").glob("*.yaml")} - {"config"}
-        raise SettingsError(f"unknown source {name!r} ({suggest(name, there)}); give one of them or a YAML file.")
+        raise SettingsError(f"unknown source {name!r:.100} ({suggest(name, there)}); give one of them or a YAML file.")
     return found[0]
 
 
@@ -420,7 +420,7 @@ def _at_scale(sections: dict[str, Any], change: Mapping[str, Any], where: str) -
         for name, values in entries.items():
             known = sections[section]
             if name not in known:
-                raise SettingsError(f"{where}.{section}: unknown name {name!r} ({suggest(str(name), known)}).")
+                raise SettingsError(f"{where}.{section}: unknown name {name!r:.100} ({suggest(str(name), known)}).")
             if not isinstance(values, Mapping):
                 raise SettingsError(f"{where}.{section}.{name}: expected a mapping of keys, got {values!r}.")
             if section == "datasets":
@@ -475,7 +475,7 @@ def _add(study: Study, key: tuple[str, ...], values: Any, where: str) -> None:
 
 def _known(kind: str, name: str, entries: Mapping[str, Any]) -> Any:
     if name not in entries:
-        raise SettingsError(f"unknown {kind} {name!r} ({suggest(name, entries)}).")
+        raise SettingsError(f"unknown {kind} {name!r:.100} ({suggest(name, entries)}).")
     return entries[name]
 
 

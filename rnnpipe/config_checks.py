@@ -237,4 +237,4 @@ def _check_seeds(where: str, seeds: Sequence[int], trained: Sequence[int] | None
 def _expect(where: str, kind: str, name: str, known: Iterable[str]) -> None:
     known = list(known)
     if name not in known:
-        raise SettingsError(f"{where}: unknown {kind} {name!r} ({suggest(name, known)}).")
+        raise SettingsError(f"{where}: unknown {kind} {name!r:.100} ({suggest(name, known)}).")

@@ -405,7 +405,7 @@ def test_info_on_foreign_hdf5_and_on_nothing(tmp_path: Path, capsys: Any) -> Non
         file.attrs.update(kind="trials", schema_version=1, settings="{not json")
     for name, message in (
         ("a.h5", "not one of rnnpipe"),
-        ("b.h5", "is damaged"),
+        ("b.h5", "not JSON of a mapping"),
         ("c.h5", "no such file"),
         (".", "folder"),
     ):

@@ -107,7 +107,8 @@ CASES = [
 def test_engine_equals_the_reference(engine_class, task: str, kind: str, policy_kind: str, credit: str) -> None:
     case, (out, d_policy, d_value, b) = with_reference(task, kind, policy_kind, credit)
     lengths = out.mask.sum(0)
-    assert len(set(lengths.tolist())) > 2, "the case should have trials of different lengths"
+    one_step = case[0].n_steps <= 2
+    assert one_step or len(set(lengths.tolist())) > 2, "the case should have trials of different lengths"
     engine = engine_class(ALPHA, SD, SD_VALUE, dtype=F64)
     episode, passed, g_policy, g_value = run(engine, *case, credit=credit)
     assert torch.equal(episode.actions, out.actions)

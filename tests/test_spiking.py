@@ -231,7 +231,7 @@ BAD = {
     "a factor twice": (["--network={nets}/seed3.pth", "--search.factors=10,10"], "twice"),
     "reset above threshold": (["--network={nets}/seed3.pth", "--lif.v_reset=-30"], "not below the threshold"),
     "factors of no such file": (["--network={nets}/seed3.pth", "--factor_of={tmp}/no.h5"], "no such file"),
-    "a file of trials": (["--network={tmp}/trials.pth"], "was not read"),
+    "a file of trials": (["--network={tmp}/trials.pth"], "no archive of tensors"),
 }
 
 

@@ -160,18 +160,18 @@ def choosing_task(name: str, settings: dict[str, Any]) -> Task:
     Raises:
         SettingsError: There is no such task, it has nothing to choose, or it does not have these settings.
     """
-    known = choice_task_names()
     if name in environment_task_names():
         raise SettingsError(
             f"{name!r} is an environment, which has no ground truth; take a task with trials or {NEUROGYM}<id>."
         )
-    if name in set(task_names()) - set(known):
+    if name not in task_names():
+        raise SettingsError(f"{name!r} is no task with something to choose ({suggest(name, choice_task_names())}).")
+    found = trial_task_class(name)
+    if not found.chooses:
         raise SettingsError(
             f"{name!r} has targets of its own, or nothing to choose; learn it as it is, with rule: regression."
         )
-    if name not in known:
-        raise SettingsError(f"{name!r} is no task with something to choose ({suggest(name, known)}).")
-    return parse(trial_task_class(name), settings, f"settings of {name}")
+    return parse(found, settings, f"settings of {name}")
 
 
 @cache

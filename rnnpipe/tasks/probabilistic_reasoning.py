@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from rnnpipe.settings import setting
 from rnnpipe.tasks._base import Conditions, During
@@ -80,7 +79,7 @@ class ProbabilisticReasoning(PeriodTask):
     def probability(self, conditions: Conditions) -> NDArray[np.float64]:
         """Probability that the second choice is the correct one, given the shapes, (n_trials,)."""
         odds = np.asarray(self.weights)[self.shapes(conditions)].sum(1)
-        p: NDArray[np.float64] = expit(np.log(10) * odds)
+        p: NDArray[np.float64] = 1 / (1 + 10.0**-odds)
         return p
 
     def show(self, inputs: NDArray[np.float32], conditions: Conditions, during: During, rng: Rng) -> None:
