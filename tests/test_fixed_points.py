@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rnnpipe.analysis.constant_inputs import constant_inputs, visited_states
-from rnnpipe.analysis.fixed_points import FixedPoints, certified_radius, find_fixed_points
+from rnnpipe.analysis.fixed_points import FixedPoints, _divided, certified_radius, find_fixed_points
 from rnnpipe.analysis.fixed_points_settings import FixedPointSettings
 from rnnpipe.analysis.gated_map import GatedMap
 from rnnpipe.networks.reference import gated_states, gated_step
@@ -276,3 +276,17 @@ def test_visited_states_are_those_of_the_network() -> None:
     np.testing.assert_allclose(states, expected[trials.loss_mask], atol=1e-12)
     noisy = visited_states(policy, trials, TAU, 0.3, np.random.default_rng(0))
     assert noisy.shape == states.shape and np.abs(noisy - states).max() > 0.01
+
+
+def test_steps_where_a_matrix_is_singular_are_the_shortest_ones() -> None:
+    """One start on a line of fixed points, or one whose state has run away, does not end the search of the others."""
+    rng = np.random.default_rng(0)
+    jacobian, pull = rng.standard_normal((5, 3, 3)), rng.standard_normal((5, 3))
+    jacobian[1, 0] = 0  # singular, and consistent
+    pull[1, 0] = 0
+    jacobian[2] = 1e18 * np.ones((3, 3))
+    jacobian[3, 0, 0], pull[4, 1] = np.inf, np.nan
+    steps = _divided(jacobian, pull)
+    np.testing.assert_allclose(jacobian[:2] @ steps[:2, :, None], pull[:2, :, None], atol=1e-12)
+    np.testing.assert_allclose(steps[1], np.linalg.pinv(jacobian[1]) @ pull[1])
+    assert np.isfinite(steps[2]).all() and np.isnan(steps[3:]).all()

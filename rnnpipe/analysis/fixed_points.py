@@ -194,9 +194,11 @@ def _divided(jacobian: Array, pull: Array) -> Array:
     """Newton steps J^-1 G."""
     try:
         return np.asarray(np.linalg.solve(jacobian, pull[..., None])[..., 0])
-    except np.linalg.LinAlgError:  # exactly singular, as on a line of fixed points: the smallest regular change
-        eye = np.eye(jacobian.shape[-1])
-        return np.asarray(np.linalg.solve(jacobian - 1e-9 * eye, pull[..., None])[..., 0])
+    except np.linalg.LinAlgError:  # one is exactly singular, as on a line of fixed points or where states have run away
+        steps = np.full(pull.shape, np.nan)
+        for i in np.flatnonzero(np.isfinite(jacobian).all((1, 2)) & np.isfinite(pull).all(1)):
+            steps[i] = np.linalg.lstsq(jacobian[i], pull[i], rcond=None)[0]  # the shortest step that does as well
+        return steps
 
 
 def _is_zero(pull: Array, x: Array, tolerance: float) -> NDArray[np.bool_]:
