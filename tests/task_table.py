@@ -30,8 +30,8 @@ GROUPS: tuple[tuple[str, Callable[[Any], bool]], ...] = (
 )  # fmt: skip
 
 SCORES = {
-    "perceptual_decision_making": "periods 300, 500, 300: recurrent PPO .863 (5), policy gradient .836 (5), supervised .856"
-    " (5); all of 2000 ms: recurrent PPO .882 (2)",
+    "perceptual_decision_making": "periods 300, 500, 300: recurrent PPO .863 (5), policy gradient .836 (5),"
+    " supervised .856 (5); all of 2000 ms: recurrent PPO .882 (2)",
     "context_decision_making": "shown context: recurrent PPO .854, .500",
     "delay_comparison": "recurrent PPO .982 (2); supervised .990 (1)",
     "delay_match_sample": "policy gradient .998 (3), supervised 1.000 (3), recurrent PPO 1.000, .999, .731",
@@ -45,7 +45,7 @@ SCORES = {
     "padoaschioppa2006": "policy gradient: 6 of 6 (.95)",
     "cartpole": "policy gradient: 6 of 6 (return 195)",
 }
-"""What was learned, by config/README.md and docs/supervised.md: criterion, or median fraction of correct trials (seeds)."""
+"""What was learned, by config/README.md and docs/supervised.md: criterion, or median fraction correct (seeds)."""
 
 
 def _is(task: Any, base: str) -> bool:
