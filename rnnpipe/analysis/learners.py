@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from rnnpipe.analysis.pca import Components, principal_components
+from rnnpipe.analysis.proportions import wilson
 from rnnpipe.analysis.recording import Recording
 from rnnpipe.errors import ArtefactError
 from rnnpipe.io.history import any_history
@@ -84,6 +85,20 @@ def seconds(path: str | Path) -> float:
             f"{path}: is no measurement of a job by the workflow (.tsv with a column 's'); run the training again."
         ) from None
     return found
+
+
+def correct_by(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Correct trials among all trials at each value of a condition.
+
+    Returns:
+        One row a value, ascending: `x`, `n` trials, `p`, the fraction of them that is correct, and its interval `low`,
+        `high`.
+    """
+    counts = pd.DataFrame({"x": table[column].to_numpy(float), "n": 1.0, "k": (table["correct"] == 1).astype(float)})
+    counts = counts.groupby("x", as_index=False).sum()
+    counts["p"] = counts["k"] / counts["n"]
+    counts["low"], counts["high"] = wilson(counts["k"], counts["n"])
+    return counts.drop(columns="k")
 
 
 def ideal_accuracy(coherence: NDArray[np.float64], duration: float, sigma: float) -> NDArray[np.float64]:

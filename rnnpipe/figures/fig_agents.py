@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rnnpipe.analysis.learners import progress
+from rnnpipe.analysis.learners import correct_by, progress
 from rnnpipe.analysis.proportions import wilson
 from rnnpipe.figures import Inputs
 from rnnpipe.figures.source_data import assemble, of, points
@@ -81,11 +81,9 @@ def _behaviour(path: Path, options: Options) -> list[pd.DataFrame]:
     columns = {"agent": agent, "seed": seed, "n": float(len(right))}
     parts = [points("B", "evaluated", x=100 * right.mean(), low=100 * low[0], high=100 * high[0], **columns)]
     if "coherence" in table:
-        counts = pd.DataFrame({"x": table["coherence"], "n": 1, "k": right.astype(int)})
-        counts = counts.groupby("x", as_index=False).sum()
-        y = 100 * (counts["k"] / counts["n"]).to_numpy(float)
+        counts = correct_by(table, "coherence")
+        x, y, n = counts["x"].to_numpy(), 100 * counts["p"].to_numpy(), counts["n"].to_numpy()
         labels = {"x_label": "Coherence (%)", "y_label": CORRECT}
-        x, n = counts["x"].to_numpy(float), counts["n"].to_numpy(float)
         parts.append(points("C", "evaluated", agent=agent, seed=seed, x=x, y=y, n=n, **labels))
     return parts
 

@@ -21,13 +21,13 @@ from matplotlib.ticker import MaxNLocator
 from rnnpipe.analysis.learners import (
     components_of,
     condition_means,
+    correct_by,
     ideal_accuracy,
     learner_name,
     progress,
     seconds,
     trials_to,
 )
-from rnnpipe.analysis.proportions import wilson
 from rnnpipe.analysis.recording import Recording
 from rnnpipe.errors import ArtefactError
 from rnnpipe.figures import Inputs
@@ -118,10 +118,7 @@ def _behaviour(inputs: Inputs, options: Options, label: str) -> list[pd.DataFram
                 f"{path}: its trials have no column {options.by!r} that behaviour could be sorted by; set `by` to a"
                 f" condition of task {table.attrs.get('task')!r}."
             )
-        level = table[options.by].to_numpy(float)
-        counts = pd.DataFrame({"x": level, "n": 1, "k": (table["correct"] == 1).astype(int)})
-        counts = counts.groupby("x", as_index=False).sum()
-        low, high = wilson(counts["k"], counts["n"])
+        counts = correct_by(table, options.by)
         levels = np.union1d(levels, counts["x"])
         parts.append(
             points(
@@ -129,11 +126,11 @@ def _behaviour(inputs: Inputs, options: Options, label: str) -> list[pd.DataFram
                 "correct",
                 learner=learner_name(table.attrs["settings"]),
                 seed=float(table.attrs["seed"]),
-                x=counts["x"].to_numpy(float),
-                y=100 * (counts["k"] / counts["n"]).to_numpy(),
-                low=100 * low,
-                high=100 * high,
-                n=counts["n"].to_numpy(float),
+                x=counts["x"].to_numpy(),
+                y=100 * counts["p"].to_numpy(),
+                low=100 * counts["low"].to_numpy(),
+                high=100 * counts["high"].to_numpy(),
+                n=counts["n"].to_numpy(),
                 x_label=label,
                 y_label=CORRECT,
             )
