@@ -177,8 +177,8 @@ def draw(table: pd.DataFrame) -> Figure:
         patches = [Patch(color=tint(i, 0.55), lw=0, label=readable(name)) for i, name in enumerate(tints)]
         y = 1 - above / total
         # right of the colour bar and the scale of the observations
-        where: Any = {"loc": "upper left", "bbox_to_anchor": (1 - (SIDE - 17) / WIDTH, y), "borderaxespad": 0.0}
-        figure.legend(handles=patches, title="Period", alignment="left", **where)
+        where: Any = {"loc": "upper left", "bbox_to_anchor": (1 - (SIDE - 13) / WIDTH, y), "borderaxespad": 0.0}
+        figure.legend(handles=patches, title="Period", alignment="left", handlelength=1.2, handletextpad=0.5, **where)
     return figure
 
 
