@@ -20,6 +20,7 @@ from rnnpipe.config_entries import (
     FIGURES,
     FIXED_POINTS,
     FIXED_POINTS_DATASET,
+    GATHERED,
     HISTORY,
     NETWORK,
     RESERVED,
@@ -29,12 +30,13 @@ from rnnpipe.config_entries import (
     Figure,
     MappingEntry,
     Source,
-    Sweep,
     WorkflowSettings,
     experiment_model,
 )
+from rnnpipe.config_sweeps import expand_sweeps, merge
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import canonical, parse, suggest
+from rnnpipe.sweep import Sweep
 from rnnpipe.tasks import task_class
 from rnnpipe.tasks._environment import AnyTask
 from rnnpipe.training.rules import evaluation_modules_of, modules_of, points_modules_of, selectors
@@ -48,6 +50,7 @@ TARGETS = (
     "train",
     "evaluate",
     "fixed_points",
+    "gather",
     "figures",
     "claims",
     "bench",
@@ -56,8 +59,8 @@ TARGETS = (
 
 
 SECTIONS = ("tasks", "datasets", "experiments", "spiking", "figures", "claims")
-SWEPT = ("experiments", "spiking")
-"""Sections whose entries may be sweeps."""
+WHOLE = (FIGURES, GATHERED)
+"""Needs that no single network has."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class Study:
     spiking: dict[str, MappingEntry] = field(default_factory=dict)
     sweeps: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     """Names of the entries of each sweep by section and name."""
+    swept: dict[str, list[Sweep]] = field(default_factory=dict)
+    """What the sweeps of experiments vary, by name."""
     figures: dict[str, Figure] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=dict)
     sources: dict[str, dict[str, list[str]]] = field(default_factory=dict)
@@ -150,6 +155,33 @@ class Study:
     def figure_settings(self, figure: str) -> str:
         """Settings of stage `figures`."""
         return canonical(self.figure(figure).settings)
+
+    def gather_settings(self, name: str) -> str:
+        """Settings of stage `gather`: of one experiment, or of a sweep, whose members they tell without a list of them.
+
+        Raises:
+            SettingsError: No such experiment or sweep, or one whose members' files are not laid out alike.
+        """
+        entries = [self.experiment(member) for member in self._members(name)]
+        layouts = [{"seeds": e.seeds, "seeds_per_job": e.seeds_per_job if e.supervised else None} for e in entries]  # type: ignore[attr-defined]
+        if any(layout != layouts[0] for layout in layouts):
+            raise SettingsError(
+                f"sweep {name}: its networks cannot be gathered in one table, since they are not all trained from the"
+                " same seeds, as many in a job; sweep over other settings than rule, seeds or seeds_per_job."
+            )
+        sweep = [axis.model_dump(mode="json") for axis in self.swept.get(name, ())]
+        return canonical({"name": name, "sweep": sweep, **layouts[0]})
+
+    def gather_inputs(self, name: str) -> list[str]:
+        """What the trainings make that stage `gather` reads."""
+        trained = [self.training(member, s) for member in self._members(name) for s in self.experiment(member).seeds]
+        return list(dict.fromkeys(trained))
+
+    def _members(self, name: str) -> list[str]:
+        names = self.names_of("experiments", name)
+        if names == [name] and name not in self.experiments:
+            _known("experiment", name, {**self.experiments, **self.swept})
+        return names
 
     def claims_settings(self) -> str:
         """Settings of stage `claims`, with every sweep replaced by its members: the stage knows no study."""
@@ -284,10 +316,12 @@ class Study:
             if FIGURES in names:
                 all_names = next(names["figures"] for names in self.sources.values() if figure in names["figures"])
                 pairs += [(need, f"results/figures/{n}.png") for n in all_names if FIGURES not in self.figures[n].needs]
+            if GATHERED in names:
+                pairs += [(need, f"results/gather/{name}.csv") for name in entry.experiments]
             for name in self.experiments_of(entry.experiments):
                 trained = self.experiments[name].seeds
                 seeds = [seed for seed in entry.seeds or trained if seed in trained]
-                sources = [source for one in names for source in self.sources_of(one)]
+                sources = [source for one in names if one not in WHOLE for source in self.sources_of(one)]
                 found = [
                     (need, self.result(source, name, seed))
                     for source in sources
@@ -364,12 +398,17 @@ def _source_path(name: str, folders: Sequence[str | Path]) -> Path:
 def _study(workflow: WorkflowSettings, sources: Mapping[str, Source], scale: str) -> Study:
     study = Study(workflow)
     origin: dict[tuple[str, ...], str] = {}
-    for path, source in sources.items():
+    at_scale = {
+        path: _at_scale(
+            {section: getattr(source, section) for section in SECTIONS},
+            source.scales.get(scale) or {},
+            f"{path}: scales.{scale}",
+        )
+        for path, source in sources.items()
+    }
+    expand_sweeps(study, at_scale, "" if scale == DEFAULT_SCALE else f" at scale {scale}")
+    for path, sections in at_scale.items():
         where = path if scale == DEFAULT_SCALE else f"{path} at scale {scale}"
-        sections = {section: getattr(source, section) for section in SECTIONS}
-        sections = _at_scale(sections, source.scales.get(scale) or {}, f"{path}: scales.{scale}")
-        for section in SWEPT:
-            sections[section] = _swept(study, section, sections[section], where)
         for key, values in _entries(sections):
             _check_name(key, where)
             if key in origin:
@@ -381,24 +420,6 @@ def _study(workflow: WorkflowSettings, sources: Mapping[str, Source], scale: str
     for key, path in origin.items():
         check_references(study, key, f"{path if scale == DEFAULT_SCALE else f'{path} at scale {scale}'}")
     return study
-
-
-def _swept(study: Study, section: str, entries: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Entries with every sweep replaced by its members."""
-    found: dict[str, Any] = {}
-    for name, values in entries.items():
-        if not (isinstance(values, Mapping) and "sweep" in values):
-            found[name] = values
-            continue
-        rest = {key: value for key, value in values.items() if key != "sweep"}
-        sweep = parse(Sweep, values["sweep"], f"{where}: {section}.{name}.sweep")
-        for label, value in sweep.members.items():
-            change: Any = value
-            for key in reversed(sweep.key.split(".")):
-                change = {key: change}
-            found[f"{name}_{label}"] = merge(rest, change)
-        study.sweeps[section, name] = [f"{name}_{label}" for label in sweep.members]
-    return found
 
 
 def _entries(sections: Mapping[str, Any]) -> Iterable[tuple[tuple[str, ...], Any]]:
@@ -429,13 +450,6 @@ def _at_scale(sections: dict[str, Any], change: Mapping[str, Any], where: str) -
                         hint = suggest(str(dataset), known[name])
                         raise SettingsError(f"{where}.{section}.{name}: unknown name {dataset!r} ({hint}).")
     return merge(sections, change)
-
-
-def merge(base: Any, change: Any) -> Any:
-    """`base` with the keys of `change`, mappings merged in depth, everything else (lists too) replaced."""
-    if not (isinstance(base, Mapping) and isinstance(change, Mapping)):
-        return change
-    return {**base, **{k: merge(base[k], v) if k in base else v for k, v in change.items()}}
 
 
 def _check_name(key: tuple[str, ...], where: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -11,6 +11,7 @@ from pydantic import field_validator
 
 from rnnpipe.analysis.fixed_points_settings import FixedPointSettings
 from rnnpipe.dataset import DatasetSettings
+from rnnpipe.errors import SettingsError
 from rnnpipe.fixed_points.settings import SearchSettings as FixedPointSearch
 from rnnpipe.mapping.settings import SearchSettings
 from rnnpipe.networks.ctrnn_settings import CtrnnSettings
@@ -18,6 +19,7 @@ from rnnpipe.networks.lif_settings import LifSettings
 from rnnpipe.networks.rate_settings import RateSettings
 from rnnpipe.networks.settings import GatedSettings, ValueSettings
 from rnnpipe.settings import Settings, setting
+from rnnpipe.sweep import batches
 from rnnpipe.training.bptt_settings import BpttSettings
 from rnnpipe.training.regression_settings import RegressionSettings
 from rnnpipe.training.rules import SUPERVISED, groups_of, rule_of
@@ -29,10 +31,13 @@ DEFAULT_SCALE = "default"
 HISTORY, FIXED_POINTS, NETWORK, TIME = "history", "fixed_points", "network", "time"
 """Needs that are no data sets, of an experiment; `time` is what the workflow measured of the training's job."""
 
+GATHERED = "gathered"
+"""Need that is the table of all networks of an experiment or sweep."""
+
 FIGURES = "figures"
 """Need that is the other figures of the same source."""
 
-RESERVED = (HISTORY, FIXED_POINTS, NETWORK, TIME, FIGURES)
+RESERVED = (HISTORY, FIXED_POINTS, NETWORK, TIME, GATHERED, FIGURES)
 
 FIXED_POINTS_DATASET = "activity"
 """Data set on which fixed points are searched for."""
@@ -85,21 +90,30 @@ class AnyExperiment(Settings):
             "learning": {"rule": getattr(learning, "rule", None)},
         }
 
-    @property
+    @cached_property
     def supervised(self) -> bool:
         """Whether several of its networks are trained by one job, into one folder."""
         return rule_of(self._named()) in SUPERVISED
 
-    @property
+    @cached_property
     def batches(self) -> dict[str, list[int]]:
         """Seeds that one job handles, by the name of the job's files."""
-        size, seeds = getattr(self, "seeds_per_job", 1), sorted(self.seeds)
-        parts = [seeds[i : i + size] for i in range(0, len(seeds), size)]
-        return {f"{part[0]}-{part[-1]}": part for part in parts}
+        return batches(self.seeds, getattr(self, "seeds_per_job", 1))
 
     def batch_of(self, seed: int) -> str:
-        """Name of the batch that a seed is in."""
-        return next(name for name, seeds in self.batches.items() if seed in seeds)
+        """Name of the batch that a seed is in.
+
+        Raises:
+            SettingsError: No network is trained from it.
+        """
+        if seed not in self.batch_names:
+            raise SettingsError(f"no network is trained from seed {seed}; the experiment's seeds are {self.seeds}.")
+        return self.batch_names[seed]
+
+    @cached_property
+    def batch_names(self) -> dict[int, str]:
+        """Name of the batch of each seed."""
+        return {seed: name for name, seeds in self.batches.items() for seed in seeds}
 
 
 class Experiment(AnyExperiment):
@@ -161,26 +175,6 @@ def experiment_model(values: Mapping[str, Any]) -> type[AnyExperiment]:
     return RatePolicyExperiment if groups["network"] is RateSettings else Experiment
 
 
-def label(value: Any) -> str:
-    """A value as a part of a name: 0.5 is 0p5."""
-    if isinstance(value, list):
-        return "_".join(map(label, value))
-    text = f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
-    return re.sub(r"\W", "_", text.replace(".", "p").replace("-", "m"))
-
-
-class Sweep(Settings):
-    """Entries that differ in one value; each is an entry `<name>_<value>`, and the name stands for all of them."""
-
-    key: str = setting(..., "which setting, with dots: `network.n_units`")
-    values: list[Any] = setting(..., "its values", min_length=1)
-
-    @property
-    def members(self) -> dict[str, Any]:
-        """Values by what they add to the name."""
-        return {label(value): value for value in self.values}
-
-
 class MappingEntry(Settings):
     """One way of mapping rate networks to spiking ones."""
 
@@ -200,8 +194,8 @@ class Figure(Settings):
     needs: list[str] | dict[str, str | list[str]] = setting(
         ...,
         "what it is drawn from: data sets of the tasks, `history`, `fixed_points`, `network`, `time` (of the training's"
-        " job), entries of `spiking`, a data set with spikes as `<entry>.<data set>`; or `figures`, all other figures"
-        " of the source in their order; a mapping says what stands for each of the module's needs",
+        " job), `gathered` (the table of all networks of each experiment or sweep), entries of `spiking`, a data set"
+        " with spikes as `<entry>.<data set>`; or `figures`, all other figures of the source in their order; a mapping says what stands for each of the module's needs",
         min_length=1,
     )
     settings: dict[str, Any] = setting({}, "settings of the figure")

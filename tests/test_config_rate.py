@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from rnnpipe.config import Study, load_study
-from rnnpipe.config_entries import SupervisedExperiment, label
+from rnnpipe.config_entries import SupervisedExperiment
 from rnnpipe.errors import SettingsError
+from rnnpipe.sweep import label
 
 BASE: dict[str, Any] = {
     "tasks": {"go": {"task": "go_nogo"}, "motion": {"task": "rdm_fixed"}},

@@ -28,6 +28,7 @@ STAGES = {
     "fixed_points": "Find fixed points of a trained network.",
     "export": "Write a trained rate network for other programs.",
     "convert": "Make a network of the parameters of one of another program.",
+    "gather": "Gather all networks of an experiment or a sweep in one table.",
     "figures": "Draw a figure and write the numbers it plots.",
     "plot-env": "Draw some trials of a task, an environment or an agent.",
     "claims": "Check the numbers of a paper against the evaluations.",
