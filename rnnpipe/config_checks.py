@@ -10,6 +10,7 @@ from rnnpipe.config_entries import (
     FIGURES,
     FIXED_POINTS,
     FIXED_POINTS_DATASET,
+    GATHERED,
     HISTORY,
     NETWORK,
     RESERVED,
@@ -194,6 +195,8 @@ def _check_needs(study: Study, where: str, of: Sequence[str], needs: Sequence[st
 
 def _check_claim(study: Study, where: str, claim: Claim) -> None:
     """What a claim is measured from must be of the kind that its quantity reads, and of networks that are trained."""
+    if GATHERED in claim.needs:
+        raise SettingsError(f"{where}: need {GATHERED!r} is a table for figures; name what {claim.quantity} is of.")
     reads = quantities()[claim.quantity]
     own = (HISTORY, NETWORK, FIXED_POINTS)
     kinds = {

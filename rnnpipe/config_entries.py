@@ -195,7 +195,8 @@ class Figure(Settings):
         ...,
         "what it is drawn from: data sets of the tasks, `history`, `fixed_points`, `network`, `time` (of the training's"
         " job), `gathered` (the table of all networks of each experiment or sweep), entries of `spiking`, a data set"
-        " with spikes as `<entry>.<data set>`; or `figures`, all other figures of the source in their order; a mapping says what stands for each of the module's needs",
+        " with spikes as `<entry>.<data set>`; or `figures`, all other figures of the source in their order; a mapping"
+        " says what stands for each of the module's needs",
         min_length=1,
     )
     settings: dict[str, Any] = setting({}, "settings of the figure")

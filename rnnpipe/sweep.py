@@ -14,9 +14,7 @@ from rnnpipe.settings import Settings, parse, setting
 class Sweep(Settings):
     """Values of one setting."""
 
-    key: str = setting(
-        ..., "which setting, with dots: `network.n_units`", max_length=200, pattern=r"^\w+(\.\w+)*$"
-    )
+    key: str = setting(..., "which setting, with dots: `network.n_units`", max_length=200, pattern=r"^\w+(\.\w+)*$")
     values: list[Any] = setting(..., "its values", min_length=1)
 
 
@@ -57,10 +55,7 @@ def label(value: Any) -> str:
     """A value as a part of a name: 0.5 is 0p5; the same number is always written the same way, 100.0 as 100."""
     if isinstance(value, list):
         return "_".join(map(label, value))
-    if isinstance(value, float):
-        text = f"{value:.15g}".replace("e+", "e")
-    else:
-        text = str(value)
+    text = f"{value:.15g}".replace("e+", "e") if isinstance(value, float) else str(value)
     return re.sub(r"\W", "_", text.replace(".", "p").replace("-", "m"))
 
 

@@ -53,8 +53,10 @@ def gather(settings: GatherSettings, folder: str | Path) -> pd.DataFrame:
     Raises:
         ArtefactError: A history is missing, or none.
     """
-    places = _places(settings, Path(folder))
-    records = [{"experiment": member, "seed": seed, **values, **_learned(path)} for member, seed, values, path in places]
+    records = [
+        {"experiment": member, "seed": seed, **values, **_learned(path)}
+        for member, seed, values, path in _places(settings, Path(folder))
+    ]
     table = pd.DataFrame(records)
     last = ["network", "history"]
     return table[[*(name for name in table if name not in last), *last]]

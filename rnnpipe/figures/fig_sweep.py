@@ -26,7 +26,9 @@ class Options(Settings):
     """Settings of the figure."""
 
     x: str | None = setting(None, "setting along the horizontal axis; by default the first that was varied")
-    y: str | None = setting(None, "setting that tells lines apart, or the vertical axis of a map; by default the second")
+    y: str | None = setting(
+        None, "setting that tells lines apart, or of the vertical axis of a map; by default the next"
+    )
     measures: list[str] = setting(
         ["reached_criterion", "trials_to_criterion", "best_score"],
         "columns of the table that are shown, one panel each",
@@ -70,8 +72,8 @@ def data(inputs: Inputs, options: Options) -> pd.DataFrame:
                     "networks",
                     x=float(x_places[key[0]]),
                     x_name=_name(key[0]),
-                    y_place=np.nan if y is None else float(y_places[key[1]]),
-                    y_name="" if y is None else _name(key[1]),
+                    y_place=0.0 if y is None else float(y_places[key[1]]),
+                    y_name="all" if y is None else _name(key[1]),
                     y=mean,
                     low=low,
                     high=high,
@@ -145,7 +147,7 @@ def _draw_lines(axes: Axes, rows: pd.DataFrame) -> None:
     for k, name in enumerate(ordered["y_name"]):
         line = rows[rows["y_name"] == name].sort_values("x", kind="stable")
         axes.vlines(line["x"], line["low"], line["high"], color=colors[k], lw=0.7, alpha=0.7)
-        axes.plot(line["x"], line["y"], "o-", color=colors[k], ms=2.4, lw=0.9, label=name)
+        axes.plot(line["x"], line["y"], "o-", color=colors[k], ms=2.4, lw=0.9, label=_name(name))
     axes.set(xlabel=rows["x_label"].iloc[0], ylabel=rows["y_label"].iloc[0])
     _ticks(axes, rows)
     if not rows["y"].notna().any():
@@ -153,15 +155,15 @@ def _draw_lines(axes: Axes, rows: pd.DataFrame) -> None:
     elif len(ordered) > 1 and len(ordered) <= 8:
         axes.legend(title=rows["other"].iloc[0], loc="best", fontsize=5, title_fontsize=5)
     elif len(ordered) > 8:
-        ends = ordered["y_name"].iloc[[0, -1]].tolist()
+        ends = [_name(name) for name in ordered["y_name"].iloc[[0, -1]]]
         axes.set_title(f"dark to light: {rows['other'].iloc[0]} {ends[1]} to {ends[0]}", fontsize=5.5, color=GREY)
 
 
 def _ticks(axes: Axes, rows: pd.DataFrame) -> None:
     """Names at the places of an axis that has no numbers."""
     named = rows[["x", "x_name"]].drop_duplicates()
-    if any(_name(x) != name for x, name in named.itertuples(index=False)):
-        axes.set_xticks(named["x"], named["x_name"], rotation=30 if len(named) > 3 else 0)
+    if any(_name(x) != _name(name) for x, name in named.itertuples(index=False)):
+        axes.set_xticks(named["x"], [_name(name) for name in named["x_name"]], rotation=30 if len(named) > 3 else 0)
 
 
 def _draw_map(figure: Figure, axes: Axes, rows: pd.DataFrame, left: float) -> None:
@@ -173,7 +175,7 @@ def _draw_map(figure: Figure, axes: Axes, rows: pd.DataFrame, left: float) -> No
     image = axes.imshow(shown, origin="lower", aspect="auto", cmap="viridis", interpolation="nearest")
     for names, ticks in ((xs["x_name"], axes.set_xticks), (ys["y_name"], axes.set_yticks)):
         step = -(-len(names) // 8)
-        ticks(range(0, len(names), step), list(names)[::step])
+        ticks(range(0, len(names), step), [_name(name) for name in names][::step])
     axes.set(xlabel=rows["x_label"].iloc[0], ylabel=rows["other"].iloc[0])
     axes.set_title(rows["y_label"].iloc[0])
     if shown.mask.all():
