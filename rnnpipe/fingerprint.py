@@ -65,6 +65,7 @@ class Fingerprint:
             with contextlib.suppress(OSError, ValueError, TypeError):
                 self._cache = dict(json.loads(self._cache_path.read_text()))
         self._modules: dict[str, _Module] = {}
+        self._targets: dict[str, list[str]] = {}
         self._versions: dict[str, str] = {}
 
     def __call__(self, *modules: str) -> str:
@@ -85,13 +86,23 @@ class Fingerprint:
             if name in done:
                 continue
             done.add(name)
+            todo += self._imported(name)
+        return sorted(done)
+
+    def _imported(self, name: str) -> list[str]:
+        """Modules of the package that the import of one imports at once: its packages, and what it names.
+
+        Remembered: hundreds of closures share most of their modules, and each look costs the system several calls.
+        """
+        if name not in self._targets:
             parts = name.split(".")
-            todo += [".".join(parts[:i]) for i in range(1, len(parts))]
+            found = [".".join(parts[:i]) for i in range(1, len(parts))]
             for base, *attribute in self._module(name).imports:
                 if base.partition(".")[0] == self.package:
                     submodule = ".".join([base, *attribute])
-                    todo.append(submodule if self._path(submodule).is_file() else base)
-        return sorted(done)
+                    found.append(submodule if self._path(submodule).is_file() else base)
+            self._targets[name] = list(dict.fromkeys(found))
+        return self._targets[name]
 
     def _foreign(self, name: str) -> set[str]:
         return {base.partition(".")[0] for base, *_ in self._module(name).imports}

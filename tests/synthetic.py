@@ -151,3 +151,21 @@ def write_learning(
         min_decisions=0.99, min_correct=0.8,
     )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def write_gathered(path: Path) -> None:
+    """Write the table of 36 networks of a sweep; the small ones with much noise never learn."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for n_units in (20, 50, 100):
+        for noise in (0.0, 0.1, 0.5):
+            for seed in range(4):
+                reached = n_units > 20 or noise < 0.5
+                accuracy = 0.97 - 0.2 * noise + 0.01 * rng.random()
+                rows.append(
+                    {"experiment": f"grid_{n_units}_{noise}", "seed": seed, "network.n_units": n_units,
+                     "network.var_rec": noise, "task": "go_nogo", "rule": "bptt", "reached_criterion": reached,
+                     "trials_to_criterion": 200 + 2000 * noise + 100 * rng.random() if reached else np.nan,
+                     "score": "accuracy", "best_score": accuracy, "network": "a.pth", "history": "a.history.h5"}
+                )  # fmt: skip
+    pd.DataFrame(rows).to_csv(path, index=False)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.image import imread, imsave
-from synthetic import N_UNITS, write_evaluation, write_learning
+from synthetic import N_UNITS, write_evaluation, write_gathered, write_learning
 from synthetic_context import context_figure_inputs, write_context_figure_inputs
 from synthetic_economic import figure_inputs as economic_inputs
 from synthetic_economic import write_figure_inputs as write_economic_inputs
@@ -53,6 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_evaluation(folder / "rt.h5", "rdm_rt", 60)
     write_evaluation(folder / "wager.h5", "postdecisionwager", 12)
     write_mante(folder / "mante.h5", 5)
+    write_gathered(folder / "gathered.csv")
     for seed, stop in SEEDS.items():
         write_learning(folder / f"{seed}.h5", seed, stop=stop)
     write_economic_inputs(folder)
@@ -70,6 +71,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _inputs(folder: Path, figure: str) -> dict[str, list[Path]]:
     if figure == "fig_learning":
         return {"history": [folder / f"{seed}.h5" for seed in SEEDS]}
+    if figure == "fig_sweep":
+        return {"gathered": [folder / "gathered.csv"]}
     if inputs := (
         economic_inputs(folder, figure)
         or sensory_inputs(folder, figure)

@@ -19,7 +19,7 @@ from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.figures import fig_sweep
 from rnnpipe.figures.source_data import of
 from rnnpipe.io.history import write_bptt_history
-from rnnpipe.sweep import label, members, read_sweep
+from rnnpipe.sweep import label, members
 
 GRID = {"network.n_units": [10, 20], "network.activation": ["sigmoid", "softplus"]}
 BASE: dict[str, Any] = {
@@ -141,7 +141,9 @@ def write_grid(tmp_path: Path) -> tuple[GatherSettings, Path]:
                  "tau_mean": 20.0, "tau_sd": 1.0, "criterion": met and u == 200}
                 for u, a in ((100, 0.5), (200, 0.9 + n_units / 1000), (300, 0.7))
             ]  # fmt: skip
-            write_bptt_history(path, rows, [1.0], json.loads(made.train_settings(member)), {}, seed=seed, task="go_nogo")
+            write_bptt_history(
+                path, rows, [1.0], json.loads(made.train_settings(member)), {}, seed=seed, task="go_nogo"
+            )
     return settings, folder
 
 
@@ -201,12 +203,12 @@ def test_the_figure_draws_the_means_of_the_table(tmp_path: Path) -> None:
         fig_sweep.data({"gathered": [path]}, fig_sweep.Options())
 
 
-def test_ten_thousand_networks_are_a_few_lines(tmp_path: Path) -> None:
+def test_ten_thousand_networks_are_the_few_lines_of_the_documentation(tmp_path: Path) -> None:
     """Their table is asked for by a command that any system takes, and there is a job for each ten of them."""
-    sweep = {"network.n_units": list(range(10, 110, 10)), "network.tau_max": list(range(30, 130, 10))}
-    entry = {"task": "go", "learning": {"rule": "bptt"}, "seeds": 100, "sweep": sweep}
-    made = study(tmp_path, "experiments", "many", value=entry)
-    assert len(made.gather_inputs("many")) == 1000
-    settings = made.gather_settings("many")
-    assert len(settings) < 5000
-    assert len(members("many", read_sweep(sweep, ""))) == 100
+    text = (Path(__file__).parents[1] / "config/README.md").read_text(encoding="utf-8")
+    block = text[text.index("**Sweep.**") :].split("```yaml\n")[1].split("```")[0]
+    (tmp_path / "many.yaml").write_text(block)
+    made = load_study({"sources": [str(tmp_path / "many.yaml")]})
+    assert sum(len(made.experiment(name).seeds) for name in made.experiments_of(["grid"])) == 10_000
+    assert len(made.gather_inputs("grid")) == len(set(made.networks())) == 1000
+    assert len(made.gather_settings("grid")) < 5000

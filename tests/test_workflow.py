@@ -464,3 +464,20 @@ def test_several_networks_of_a_job_and_their_files(mapped: Path) -> None:
     with study(mapped, "experiments", "s", "seeds", value=4):
         wanted = "results/spiking/s_8/lif/seeds2-3.h5"
         assert planned(mapped, wanted) == {"Training s_8, seeds 2-3", "Mapping s_8, seeds 2-3, to spikes (lif)"}
+
+
+def test_a_value_added_to_a_sweep_trains_its_networks_only(mapped: Path) -> None:
+    target, gathering = "results/gather/s.csv", {"Gathering the networks of s"}
+    assert planned(mapped, target) == TRAIN_S_12 | gathering, "the networks of s_8 are there"
+    done = snakemake(mapped, "--cores", "2", target)
+    assert done.returncode == 0, done.stdout
+    rows = (mapped / target).read_text().splitlines()
+    assert rows[0].startswith("experiment,seed,network.n_units,task,") and len(rows) == 7
+    assert all((mapped / name).is_file() for row in rows[1:] for name in row.split(",")[-2:])
+    assert planned(mapped, target) == set()
+    with study(mapped, "experiments", "s", "sweep", value={"network.n_units": [8, 10, 12]}):
+        new = {"Training s_10, seeds 0-1", "Training s_10, seeds 2-2"}
+        assert planned(mapped, target) == new | gathering
+    grid = {"network.n_units": [8, 12], "task.dt": [5.0]}
+    with study(mapped, "experiments", "s", "sweep", value=grid):
+        assert "Training s_8_5, seeds 0-1" in planned(mapped, target)
