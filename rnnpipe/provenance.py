@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 from rnnpipe.fingerprint import Fingerprint, library_version
 
 LIBRARIES = ("h5py", "matplotlib", "numba", "numpy", "pandas", "scipy", "torch")
+
+CODE_CACHE = "RNNPIPE_CODE_CACHE"
+"""Variable of the environment that names the file in which the workflow keeps hashes of code, by the files' content."""
 
 
 def provenance(stage: str, *modules: str) -> dict[str, str]:
@@ -22,9 +26,11 @@ def provenance(stage: str, *modules: str) -> dict[str, str]:
         version = metadata.version("rnnpipe")
     except metadata.PackageNotFoundError:
         version = "checkout"
-    code = Fingerprint(Path(__file__).parents[1], "rnnpipe", libraries=(*LIBRARIES, "neurogym"))(
-        f"rnnpipe.cli.{stage}", *[f"rnnpipe.{module}" for module in modules]
+    # the workflow has read all of the code already: a job that parsed it again would take seconds to do so
+    fingerprint = Fingerprint(
+        Path(__file__).parents[1], "rnnpipe", (*LIBRARIES, "neurogym"), cache=os.environ.get(CODE_CACHE)
     )
+    code = fingerprint(f"rnnpipe.cli.{stage}", *[f"rnnpipe.{module}" for module in modules])
     versions = {name: library_version(name) for name in LIBRARIES}
     if any(module.startswith("environments.neurogym") for module in modules):  # what few have, and is no requirement
         versions["neurogym"] = library_version("neurogym")

@@ -154,3 +154,17 @@ def test_cost_from_the_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     with capsys.disabled():
         print(f"\nfingerprints of six stages: {cold:.0f} ms at first, {warm:.1f} ms from the cache")
     assert warm < 100
+
+
+def test_a_job_of_the_workflow_parses_no_code_to_say_what_made_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rnnpipe.provenance import CODE_CACHE, provenance
+
+    monkeypatch.delenv(CODE_CACHE, raising=False)
+    alone = provenance("gather")
+    monkeypatch.setenv(CODE_CACHE, str(tmp_path / "cache.json"))
+    assert provenance("gather") == alone
+    monkeypatch.setattr("rnnpipe.fingerprint.ast.parse", None)
+    assert provenance("gather") == alone
+    assert CODE_CACHE in (ROOT / "workflow/rules/common.smk").read_text()

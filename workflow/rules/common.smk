@@ -44,11 +44,13 @@ try:
 except RnnpipeError as error:
     raise WorkflowError(str(error)) from None
 
+# the stages read it, too
+os.environ["RNNPIPE_CODE_CACHE"] = os.path.abspath(".snakemake/rnnpipe_code.json")
 fingerprint = Fingerprint(
     ROOT,
     "rnnpipe",
     libraries=study.workflow.libraries,
-    cache=".snakemake/rnnpipe_code.json",
+    cache=os.environ["RNNPIPE_CODE_CACHE"],
 )
 
 
