@@ -44,13 +44,13 @@ try:
 except RnnpipeError as error:
     raise WorkflowError(str(error)) from None
 
-# the stages read it, too
-os.environ["RNNPIPE_CODE_CACHE"] = os.path.abspath(".snakemake/rnnpipe_code.json")
+code_cache = os.path.abspath(".snakemake/rnnpipe_code.json")
+os.environ.update(RNNPIPE_CODE_CACHE=code_cache)  # the stages read it, too
 fingerprint = Fingerprint(
     ROOT,
     "rnnpipe",
     libraries=study.workflow.libraries,
-    cache=os.environ["RNNPIPE_CODE_CACHE"],
+    cache=code_cache,
 )
 
 
