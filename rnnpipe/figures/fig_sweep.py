@@ -182,6 +182,6 @@ def _draw_map(figure: Figure, axes: Axes, rows: pd.DataFrame, left: float) -> No
         note(axes, NONE)
         return
     bar = figure.colorbar(image, cax=place(figure, left, 13, 2, 40))
-    bar.outline.set_linewidth(0.4)  # type: ignore[operator]
+    bar.outline.set_linewidth(0.4)
     if shown.mask.any():
         axes.text(1, -0.3, "grey: no network", transform=axes.transAxes, ha="right", fontsize=5, color=GREY)
