@@ -19,6 +19,7 @@ from rnnpipe.analysis.recording import Recording
 from rnnpipe.analysis.stored_points import StoredPoints, read_stored_points
 from rnnpipe.analysis.traced_network import TracedNetwork
 from rnnpipe.errors import ArtefactError, SettingsError
+from rnnpipe.file_runs import unfold
 from rnnpipe.files import whole
 from rnnpipe.io.evaluation import read_table
 from rnnpipe.io.history import read_history
@@ -38,7 +39,12 @@ def _help_of_quantities() -> str:
 
 @click.command(epilog=_help_of_quantities())
 @click.option("--settings", "text", required=True, metavar="JSON|FILE", help="claims by name, alone or under 'claims'")
-@click.option("--inputs", multiple=True, metavar="NEED:EXPERIMENT=PATH", help="a file to measure on; repeat for each")
+@click.option(
+    "--inputs",
+    multiple=True,
+    metavar="NEED:EXPERIMENT=PATH",
+    help="a file to measure on, or several, as 'seed{0,1}.h5'; repeat for each",
+)
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, metavar="CSV", help="table to write; .md beside it"
 )
@@ -119,7 +125,7 @@ def sort_inputs(inputs: Sequence[str]) -> dict[tuple[str, str], list[Path]]:
         need, _, experiment = key.partition(":")
         if not (need and experiment and path):
             raise SettingsError(f"--inputs {item}: expected NEED:EXPERIMENT=PATH.")
-        files.setdefault((need, experiment), []).append(Path(path))
+        files.setdefault((need, experiment), []).extend(map(Path, unfold(path)))
     return files
 
 

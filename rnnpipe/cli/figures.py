@@ -12,6 +12,7 @@ import click
 
 from rnnpipe.errors import SettingsError
 from rnnpipe.figures import FigureModule, figure_module, figure_names, optional_needs
+from rnnpipe.file_runs import unfold
 from rnnpipe.settings import parse, suggest
 from rnnpipe.yaml_file import read_mapping
 
@@ -21,7 +22,12 @@ from rnnpipe.yaml_file import read_mapping
 )
 @click.option("--figure", required=True, metavar="NAME", help="what to draw; a module of rnnpipe/figures")
 @click.option("--settings", "text", default="{}", metavar="JSON|FILE", help="settings of the figure")
-@click.option("--inputs", multiple=True, metavar="NEED=PATH", help="a file it reads; repeat for needs and networks")
+@click.option(
+    "--inputs",
+    multiple=True,
+    metavar="NEED=PATH",
+    help="a file it reads, or several, as 'seed{0,1}.h5'; repeat for needs and networks",
+)
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="PDF", help="figure to write; .png and .csv go beside it"
 )
@@ -82,7 +88,7 @@ def sort_inputs(figure: str, module: FigureModule, inputs: Sequence[str]) -> dic
             raise SettingsError(f"--inputs {item}: expected NEED=PATH.")
         if need not in known:
             raise SettingsError(f"--inputs {item}: figure {figure} has no need {need!r} ({suggest(need, known)}).")
-        files.setdefault(need, []).append(Path(path))
+        files.setdefault(need, []).extend(map(Path, unfold(path)))
     for need, meaning in module.NEEDS.items():
         if need not in files:
             raise SettingsError(f"figure {figure} needs {need}: {meaning}; give it with --inputs {need}=PATH.")

@@ -23,7 +23,7 @@ rule claims:
     params:
         code=lambda w: code("claims"),
         settings=study.claims_settings(),
-        inputs=named_inputs(study.claims_inputs()),
+        inputs=lambda w: named_inputs(study.claims_inputs()),
     message:
         "Checking claims"
     shell:

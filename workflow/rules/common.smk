@@ -1,5 +1,6 @@
 # The checked study, and what the rules' params and inputs are made of. No rule here.
 import os
+import shlex
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +38,7 @@ os.environ.update(RNNPIPE_END_WITH_PARENT="1")
 
 from rnnpipe.config import load_study
 from rnnpipe.errors import RnnpipeError
+from rnnpipe.file_runs import fold
 from rnnpipe.fingerprint import Fingerprint
 
 try:
@@ -97,8 +99,9 @@ def seed_flags(wildcards):
 
 
 def named_inputs(pairs):
-    """Flags `--inputs NAME=FILE` of a stage that gathers files."""
-    return " ".join(f"--inputs {name}={placed(path)}" for name, path in pairs)
+    """Flags `--inputs NAME=FILE` of a stage that gathers files; see `rnnpipe.file_runs` for their number."""
+    names = fold(f"{name}={placed(path)}" for name, path in pairs)
+    return " ".join(f"--inputs {shlex.quote(name)}" for name in names)
 
 
 wildcard_constraints:
