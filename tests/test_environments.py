@@ -15,10 +15,11 @@ import pytest
 from alike import ALIKE, COMPOSED
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector import SyncVectorEnv
 
 from rnnpipe.bench.environments import measure_environments
 from rnnpipe.environments import IDS, TrialEnv, TrialVectorEnv
+from rnnpipe.environments._vector_api import AutoresetMode
 from rnnpipe.errors import SettingsError
 from rnnpipe.tasks import choice_task_names, task_names, trial_task_class
 from rnnpipe.tasks._base import TimeoutTask

@@ -12,11 +12,12 @@ import pytest
 import torch
 from alike import COMPOSED
 from gymnasium.utils.env_checker import check_env
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector import SyncVectorEnv
 from scipy.stats import chisquare
 from test_transforms import PDM, SIGNIFICANT, assert_equal, best, correct_answers, earns_most, told
 
 from rnnpipe.environments import TrialEnv, TrialVectorEnv
+from rnnpipe.environments._vector_api import AutoresetMode
 from rnnpipe.errors import SettingsError
 from rnnpipe.networks.settings import GatedSettings, ValueSettings
 from rnnpipe.settings import parse

@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from gymnasium.utils.env_checker import check_env
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector import SyncVectorEnv
 from test_transforms import NAMES, PDM, applied, correct_answers, entry, make
 
 from rnnpipe.environments import TrialEnv, TrialVectorEnv
+from rnnpipe.environments._vector_api import AutoresetMode
 from rnnpipe.environments.monitor import Monitor, VectorMonitor
 from rnnpipe.environments.wrappers import PassAction, PassReward, VectorPassAction, VectorPassReward
 from rnnpipe.errors import SettingsError

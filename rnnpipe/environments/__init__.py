@@ -9,8 +9,11 @@ Every setting of a task is a keyword. After `import rnnpipe.environments` the pa
 
 from __future__ import annotations
 
+from functools import partial
+
 import gymnasium
 
+from rnnpipe.environments._vector_api import EXPERIMENTAL
 from rnnpipe.environments.single import TrialEnv
 from rnnpipe.environments.vector import TrialVectorEnv
 from rnnpipe.tasks import choice_task_names, trial_task_class
@@ -25,7 +28,10 @@ for _id, _task in IDS.items():
         gymnasium.register(
             _id,
             entry_point="rnnpipe.environments:TrialEnv",
-            vector_entry_point="rnnpipe.environments:TrialVectorEnv",
+            # 0.29 keeps the keywords to itself
+            vector_entry_point=(
+                partial(TrialVectorEnv, task=_task) if EXPERIMENTAL else "rnnpipe.environments:TrialVectorEnv"
+            ),
             kwargs={"task": _task},
         )
 

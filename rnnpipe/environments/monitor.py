@@ -18,9 +18,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pandas as pd
-from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
+from rnnpipe.environments._vector_api import AutoresetMode, VectorEnv, VectorWrapper
 from rnnpipe.errors import SettingsError
 from rnnpipe.files import whole
 

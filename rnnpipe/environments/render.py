@@ -18,7 +18,6 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from gymnasium.vector import AutoresetMode
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -28,6 +27,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from rnnpipe.analysis.history import in_words
+from rnnpipe.environments._vector_api import AutoresetMode
 from rnnpipe.environments.neurogym import NeurogymEnv
 from rnnpipe.environments.single import TrialEnv
 from rnnpipe.environments.vector import TrialVectorEnv

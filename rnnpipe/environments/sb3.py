@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from rnnpipe.environments._trials import NO_PERIOD
+from rnnpipe.environments._vector_api import AutoresetMode
 from rnnpipe.environments.vector import TrialVectorEnv
 from rnnpipe.errors import ArtefactError
 from rnnpipe.tasks._base import Task

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.seeding import np_random
-from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from rnnpipe.environments._kernels import begin, score, show
 from rnnpipe.environments._store import Store
 from rnnpipe.environments._trials import MODES, Stream, make_face
+from rnnpipe.environments._vector_api import AutoresetMode, VectorEnv
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import suggest
 

@@ -19,10 +19,10 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from rnnpipe.environments._vector_api import AutoresetMode, VectorEnv, VectorWrapper
 from rnnpipe.errors import SettingsError
 
 Info = dict[str, Any]
