@@ -54,6 +54,7 @@ TARGETS = (
     "figures",
     "claims",
     "bench",
+    "report",
 )
 """Targets of the workflow, which no source may be called: its name is one, too."""
 

@@ -107,7 +107,7 @@ def as_markdown(table: pd.DataFrame) -> str:
     heads = ["verdict", "id", "quantity", "measured", "range", "networks", "target", "unit", "source"]
     body = []
     for r in table.to_dict("records"):
-        summary, span = _number(r["measured"]), f"{_number(r['range_low'])} to {_number(r['range_high'])}"
+        summary, span = number_text(r["measured"]), f"{number_text(r['range_low'])} to {number_text(r['range_high'])}"
         body.append(
             [
                 r["verdict"],
@@ -116,7 +116,7 @@ def as_markdown(table: pd.DataFrame) -> str:
                 summary,
                 span if r["n_seeds"] > 1 and not math.isnan(r["range_low"]) else "",
                 str(r["n_seeds"]),
-                _band(r["target_low"], r["target_high"]),
+                band_text(r["target_low"], r["target_high"]),
                 r["unit"],
                 r["source"],
             ]
@@ -137,7 +137,8 @@ def as_markdown(table: pd.DataFrame) -> str:
     return "\n".join([*lines, *(["", *notes] if notes else [])]) + "\n"
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
+    """A number of the table as a reader sees it."""
     if math.isnan(value):
         return "–"
     if math.isinf(value):
@@ -145,9 +146,10 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _band(low: float, high: float) -> str:
+def band_text(low: float, high: float) -> str:
+    """The target of a claim in words; NaN is no bound."""
     if math.isnan(low):
-        return f"at most {_number(high)}"
+        return f"at most {number_text(high)}"
     if math.isnan(high):
-        return f"at least {_number(low)}"
-    return f"exactly {_number(low)}" if low == high else f"{_number(low)} to {_number(high)}"
+        return f"at least {number_text(low)}"
+    return f"exactly {number_text(low)}" if low == high else f"{number_text(low)} to {number_text(high)}"

@@ -33,6 +33,7 @@ STAGES = {
     "plot-env": "Draw some trials of a task, an environment or an agent.",
     "claims": "Check the numbers of a paper against the evaluations.",
     "bench": "Measure the speed of training, evaluation and environments.",
+    "report": "Gather a study's figures, claims and provenance into one page.",
     "info": "Describe any file this program has written.",
 }
 

@@ -1,4 +1,5 @@
 # The checked study, and what the rules' params and inputs are made of. No rule here.
+import hashlib
 import os
 import shlex
 import sys
@@ -40,6 +41,7 @@ from rnnpipe.config import load_study
 from rnnpipe.errors import RnnpipeError
 from rnnpipe.file_runs import fold
 from rnnpipe.fingerprint import Fingerprint
+from rnnpipe.settings import canonical
 
 try:
     study = load_study(config, (".", ROOT), "config/config.yaml")
@@ -96,6 +98,12 @@ def spiking_flags(wildcards):
 def seed_flags(wildcards):
     """Flags `--seed` of a training of several networks."""
     return " ".join(f"--seed {seed}" for seed in study.experiment(wildcards.experiment).batches[wildcards.batch])
+
+
+def page_hash():
+    """Changes with the template, style and script of the report, which are not Python."""
+    files = sorted((ROOT / "rnnpipe/report").glob("page.[!p]*"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
 
 def named_inputs(pairs):
