@@ -226,7 +226,9 @@ def _experiment(
             shown.curves.append(curve)
     if absent:
         first = study.target(study.result("history", name, absent[0]))
-        missing.append((f"{name} is not trained for seed {ranges(absent)}", f"`snakemake --cores all {first}` trains it"))
+        missing.append(
+            (f"{name} is not trained for seed {ranges(absent)}", f"`snakemake --cores all {first}` trains it")
+        )
     return shown
 
 
