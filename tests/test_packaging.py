@@ -88,6 +88,7 @@ def test_the_wheel_works_without_the_checkout(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("rnnpipe-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     package = {str(p.relative_to(ROOT)) for p in (ROOT / "rnnpipe").rglob("*.py")}
+    package |= {f"rnnpipe/report/page.{kind}" for kind in ("html", "css", "js")}
     assert package <= set(names) and not [n for n in names if n.startswith(("tests/", "results/", "workflow/"))]
 
     # an environment that sees the installed libraries, but not the checkout, which may be installed there, too

@@ -239,7 +239,8 @@ def _claims(study: Study, path: Path, missing: list[tuple[str, str]]) -> list[di
         table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"id": str})
         if list(table.columns) != COLUMNS:
             raise ValueError("its columns are other ones")
-        text = table[["id", "source", "quantity", "unit", "verdict", "note"]].fillna("").astype(str)
+        text = table[["id", "source", "quantity", "unit", "verdict", "note"]].astype(object)
+        text = text.where(text.notna(), "").astype(str)
         numbers = table[["target_low", "target_high", "measured", "n_seeds", "range_low", "range_high"]].astype(float)
         rows = [{**a, **b} for a, b in zip(text.to_dict("records"), numbers.to_dict("records"), strict=True)]
     except FileNotFoundError:

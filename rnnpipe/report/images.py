@@ -16,6 +16,8 @@ LARGE = 400_000
 """Bytes from which a PNG is packed anew."""
 MOST_PIXELS = 6_000_000
 """Pixels to which a larger figure (a contact sheet) is scaled down; its PDF keeps everything."""
+LONGEST = 16_000
+"""Pixels to a side; WebP has no more."""
 IMPOSSIBLE = 200_000_000
 """Pixels that no figure has: unpacking them would take gigabytes."""
 
@@ -48,13 +50,11 @@ def embed(path: Path) -> Embedded:
             if math.prod(size) > IMPOSSIBLE:
                 raise ValueError(f"{size[0]} x {size[1]} pixels are too many")
             image.load()
-            scaled = kind == "png" and math.prod(size) > MOST_PIXELS
+            scaled = kind == "png" and (math.prod(size) > MOST_PIXELS or max(size) > LONGEST)
             if kind == "png" and (scaled or len(content) > LARGE):
                 packed, size = _packed(image, scaled)
-                if len(packed) < len(content):
+                if scaled or len(packed) < len(content):
                     kind, content = "webp", packed
-                else:
-                    size, scaled = image.size, False
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ArtefactError(f"{path}: is not a whole image ({error}); draw it again.") from None
     uri = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
@@ -67,7 +67,7 @@ def _packed(image: Image.Image, scaled: bool) -> tuple[bytes, tuple[int, int]]:
     flat = Image.new("RGB", whole.size, "white")
     flat.paste(whole, mask=whole.getchannel("A"))
     if scaled:
-        factor = math.sqrt(MOST_PIXELS / math.prod(flat.size))
+        factor = min(math.sqrt(MOST_PIXELS / math.prod(flat.size)), 1.0, LONGEST / max(flat.size))
         flat = flat.resize((round(flat.width * factor), round(flat.height * factor)), Image.Resampling.LANCZOS)
     packed = io.BytesIO()
     flat.save(packed, "WEBP", lossless=not scaled, quality=85 if scaled else 20, method=2)

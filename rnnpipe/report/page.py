@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,6 @@ def megabytes(n_bytes: float) -> str:
 
 def number(value: float | None) -> str:
     """A number in few digits; nothing for none."""
-    if value is None:
+    if value is None or math.isnan(value):
         return ""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
