@@ -140,6 +140,8 @@ def test_in_a_browser(page: Path, tmp_path: Path) -> None:
     service = webdriver.ChromeService(driver_path, log_output=subprocess.DEVNULL)
     driver = webdriver.Chrome(options=options, service=service)
     try:
+        driver.get("about:blank")
+        driver.get_log("performance")  # what the browser asked for its own start page
         driver.get(page.as_uri())
 
         def shown() -> list[str]:
@@ -168,6 +170,15 @@ def test_in_a_browser(page: Path, tmp_path: Path) -> None:
         assert driver.get_log("browser") == []
         events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
         asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
-        assert [url for url in asked if not url.startswith(("data:", page.as_uri()))] == []
+        assert page.as_uri() in asked and all(url.startswith(("data:", page.as_uri())) for url in asked), asked
+        # on a telephone, too, only tables scroll sideways; on paper the settings are unfolded
+        screen = {"width": 360, "height": 700, "deviceScaleFactor": 1, "mobile": False}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        root = "document.documentElement"
+        assert driver.execute_script(f"return {root}.scrollWidth <= {root}.clientWidth")
+        unfolded = "addEventListener('beforeprint', () => { window.n = document.querySelectorAll('td details[open]').length })"
+        driver.execute_script(unfolded)
+        assert len(driver.execute_cdp_cmd("Page.printToPDF", {})["data"]) > 10_000
+        assert driver.execute_script("return [n, document.querySelectorAll('td details[open]').length]") == [1, 0]
     finally:
         driver.quit()

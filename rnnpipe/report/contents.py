@@ -14,6 +14,7 @@ import pandas as pd
 import rnnpipe.figures
 from rnnpipe.analysis.claims import COLUMNS, NOT_MEASURED, band_text, number_text
 from rnnpipe.config import Study
+from rnnpipe.config_entries import FIGURES
 from rnnpipe.errors import ArtefactError
 from rnnpipe.report.curves import Curve, read_curve
 from rnnpipe.report.images import Embedded, embed
@@ -40,6 +41,8 @@ class FigureShown:
     files: list[str]
     image: Embedded
     animation: Embedded | None = None
+    sheet: bool = False
+    """Whether it shows other figures again."""
 
 
 @dataclass
@@ -56,6 +59,15 @@ class ExperimentShown:
     wall: float | None = None
     curves: list[Curve] = field(default_factory=list)
     figures: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Made:
+    """Networks that the same versions trained."""
+
+    versions: str
+    n: int = 0
+    experiments: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -76,8 +88,7 @@ class Contents:
     claims: list[dict[str, Any]]
     costs: Costs
     speeds: list[dict[str, Any]]
-    made_by: list[tuple[str, int]]
-    """Versions that made the networks, and of how many."""
+    made_by: list[Made]
     missing: list[tuple[str, str]]
     """What is missing, and the command that makes it or what to do."""
 
@@ -93,7 +104,7 @@ def gather(study: Study, results: Path) -> Contents:
     missing: list[tuple[str, str]] = []
     costs = read_costs(results / "benchmarks")
     missing += [(f"{name} cannot be read", "its job is not counted") for name in costs.unreadable]
-    made: dict[str, int] = {}
+    made: dict[str, Made] = {}
     sources = []
     for name, names in study.sources.items():
         source = SourceShown(name)
@@ -106,11 +117,15 @@ def gather(study: Study, results: Path) -> Contents:
         sources.append(source)
     claims = _claims(study, results / "claims.csv", missing)
     speeds = _speeds(results / "bench.jsonl", missing)
-    return Contents(study.workflow.scale, sources, claims, costs, speeds, sorted(made.items()), missing)
+    return Contents(study.workflow.scale, sources, claims, costs, speeds, list(made.values()), missing)
 
 
 def _contact_sheets_last(study: Study, names: Iterable[str]) -> list[str]:
-    return sorted(names, key=lambda name: "figures" in study.figures[name].needs)
+    return sorted(names, key=lambda name: _is_sheet(study, name))
+
+
+def _is_sheet(study: Study, name: str) -> bool:
+    return FIGURES in study.figures[name].needs
 
 
 def _figure(study: Study, name: str, results: Path, missing: list[tuple[str, str]]) -> FigureShown | None:
@@ -138,6 +153,7 @@ def _figure(study: Study, name: str, results: Path, missing: list[tuple[str, str
         files=[f"results/figures/{name}{suffix}" for suffix in suffixes if path.with_suffix(suffix).is_file()],
         image=image,
         animation=animation,
+        sheet=_is_sheet(study, name),
     )
 
 
@@ -175,7 +191,8 @@ def in_words(values: Mapping[str, Any]) -> str:
             for key, inner in value.items():
                 add(f"{prefix}.{key}" if prefix else str(key), inner)
         else:
-            lines.append(f"{prefix} = {value if isinstance(value, str) else canonical(value)}")
+            plain = isinstance(value, str) and value and not set(value) & set(',="')
+            lines.append(f"{prefix} = {value if plain else canonical(value)}")
 
     for key, value in values.items():
         add(str(key), value)
@@ -199,7 +216,7 @@ def _experiment(
     results: Path,
     costs: Costs,
     source: SourceShown,
-    made: dict[str, int],
+    made: dict[str, Made],
     missing: list[tuple[str, str]],
 ) -> ExperimentShown:
     entry = study.experiments[name]
@@ -221,7 +238,10 @@ def _experiment(
             continue
         shown.n_trained += 1
         shown.n_reached += curve.reached
-        made[curve.made_by] = made.get(curve.made_by, 0) + 1
+        by = made.setdefault(curve.made_by, Made(curve.made_by))
+        by.n += 1
+        if name not in by.experiments[-1:]:
+            by.experiments.append(name)
         if len(shown.curves) < CURVES_SHOWN:
             shown.curves.append(curve)
     if absent:
@@ -275,7 +295,7 @@ def _claims(study: Study, path: Path, missing: list[tuple[str, str]]) -> list[di
 
 
 def _speeds(path: Path, missing: list[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Lines of `results/bench.jsonl`."""
+    """Lines of `results/bench.jsonl`, if this machine was measured; a study is whole without."""
     rows: list[dict[str, Any]] = []
     try:
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -283,7 +303,7 @@ def _speeds(path: Path, missing: list[tuple[str, str]]) -> list[dict[str, Any]]:
             rows.append({k: row.get(k) for k in ("name", "value", "unit", "threads", "n", "ratio", "ratio_to")})
             float(row["value"])
     except FileNotFoundError:
-        missing.append(("speeds of this machine were not measured", "`snakemake --cores 2 bench` measures them"))
+        return []
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         missing.append((f"{path}: is no benchmark", "`snakemake --cores 2 bench --force` makes it"))
         return []

@@ -22,9 +22,13 @@ MEASURES = {
 }
 """What is drawn against updates or trials: the first of these that a history has."""
 LOGARITHMIC = ("mse",)
+FRACTIONS = ("p_correct", "performance", "accuracy")
+"""Drawn from 0 to 1, so that experiments can be compared."""
 POINTS = 80
 """Points of a curve; longer ones are thinned."""
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 300, 130, 46, 10, 10, 30
+MOST_DRAWINGS = 60
+"""Experiments of a source that are drawn; a sweep may have thousands."""
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 300, 130, 52, 10, 10, 22
 
 
 @dataclass(frozen=True)
@@ -65,17 +69,21 @@ def read_curve(path: Path, seed: int) -> Curve:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Curves of one experiment as numbers for an SVG: lines by seed, and the ends of the axes in words."""
+    """Curves of one experiment as numbers for an SVG, by seed, and the ends of the axes in words."""
 
     label: str
     lines: list[tuple[int, str]]
+    dots: list[tuple[int, str, str]]
+    """Curves of a single point."""
+    n: int
+    """Networks that are drawn."""
     x_end: str
     low: str
     high: str
 
 
 def draw(curves: Sequence[Curve]) -> Drawing | None:
-    """A drawing of curves of one measure, or nothing where there are none with two points."""
+    """A drawing of the curves that have the first one's measure, or nothing where no network saw a trial."""
     curves = [curve for curve in curves if curve.measure == curves[0].measure]
     log = bool(curves) and curves[0].measure in LOGARITHMIC and all(min(curve.y) > 0 for curve in curves)
     scaled = [(curve, [math.log10(v) for v in curve.y] if log else list(curve.y)) for curve in curves]
@@ -83,14 +91,17 @@ def draw(curves: Sequence[Curve]) -> Drawing | None:
     x_end = max((curve.x[-1] for curve in curves), default=0.0)
     if x_end <= 0:
         return None
-    low, high = min(everything), max(everything)
+    low, high = (0.0, 1.0) if curves[0].measure in FRACTIONS else (min(everything), max(everything))
     if high - low < 1e-12:
         low, high = low - 0.5, high + 0.5
-    lines = []
+    lines, dots = [], []
     for curve, y in scaled:
         px = [LEFT + (WIDTH - LEFT - RIGHT) * v / x_end for v in curve.x]
         py = [TOP + (HEIGHT - TOP - BOTTOM) * (high - v) / (high - low) for v in y]
-        lines.append((curve.seed, " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(px, py, strict=True))))
-    label = MEASURES[curves[0].measure] + (" (logarithmic)" if log else "")
+        if len(px) == 1:
+            dots.append((curve.seed, f"{px[0]:.1f}", f"{py[0]:.1f}"))
+        else:
+            lines.append((curve.seed, " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(px, py, strict=True))))
+    label = MEASURES[curves[0].measure] + (" (log)" if log else "")
     ends = [f"{10**v if log else v:.3g}" for v in (low, high)]
-    return Drawing(label, lines, f"{x_end:,.0f} trials", *ends)
+    return Drawing(label, lines, dots, len(curves), f"{x_end:,.0f} trials", *ends)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from rnnpipe.errors import ArtefactError
 
-LARGE = 400_000
+LARGE = 20_000
 """Bytes from which a PNG is packed anew."""
 MOST_PIXELS = 6_000_000
 """Pixels to which a larger figure (a contact sheet) is scaled down; its PDF keeps everything."""

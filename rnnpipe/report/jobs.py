@@ -7,8 +7,10 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
-STAGES = ("dataset", "train", "spiking", "evaluate", "fixed_points", "figures", "animation", "claims", "bench")
-"""Folders (or files) of results/benchmarks that are reported, in this order; not those of the report itself."""
+FIRST = ("dataset", "train", "spiking", "evaluate", "fixed_points")
+"""Stages in the order in which they follow each other; the rest of results/benchmarks comes after them."""
+OWN = "report"
+"""The stage that makes the report, which cannot tell what it took itself."""
 
 
 @dataclass
@@ -51,7 +53,8 @@ class Costs:
 def read_costs(folder: Path) -> Costs:
     """Costs from `results/benchmarks`; empty where there is none."""
     costs = Costs()
-    for stage in STAGES:
+    found = {path.stem for path in folder.glob("*") if path.is_dir() or path.suffix == ".tsv"}
+    for stage in [*(s for s in FIRST if s in found), *sorted(found - {*FIRST, OWN})]:
         files = [folder / f"{stage}.tsv", *sorted((folder / stage).rglob("*.tsv"))]
         cost = Cost(stage)
         for path in files:

@@ -1,4 +1,16 @@
 "use strict";
+// Unfolds the settings of the experiments on paper.
+(() => {
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = [...document.querySelectorAll("td details:not([open])")];
+    for (const details of folded) details.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const details of folded) details.open = false;
+  });
+})();
+
 // Filters and sorts the table of claims; without scripts it is whole and in the order of the configuration.
 (() => {
   const table = document.getElementById("claims-table");
@@ -27,7 +39,7 @@
   function compare(a, b) {
     const x = parseFloat(a), y = parseFloat(b);
     if (Number.isNaN(x) !== Number.isNaN(y)) return Number.isNaN(x) ? 1 : -1;
-    return Number.isNaN(x) ? a.localeCompare(b) : x - y;
+    return Number.isNaN(x) ? a.localeCompare(b, "en", { numeric: true }) : x - y;
   }
 
   for (const button of table.tHead.querySelectorAll("button")) {
@@ -41,7 +53,7 @@
       const order = rows.slice().sort((a, b) => {
         const [x, y] = [key(a), key(b)];
         const empty = (x === "") - (y === "");
-        return empty || (numeric ? compare(x, y) : x.localeCompare(y)) * (down ? -1 : 1);
+        return empty || (numeric ? compare(x, y) : x.localeCompare(y, "en", { numeric: true })) * (down ? -1 : 1);
       });
       body.append(...order);
     });

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from rnnpipe.analysis.claims import MISSED, NOT_MEASURED, REACHED
 from rnnpipe.report import curves
@@ -27,6 +27,7 @@ def render(contents: Contents, **provenance: Any) -> str:
     html, style, script = ((FOLDER / name).read_text(encoding="utf-8") for name in FILES)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"duration": duration, "megabytes": megabytes, "anchor": anchor, "number": number}
+    environment.filters |= {"breakable": breakable, "commands": commands}
     policy = (
         f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}';"
         " base-uri 'none'; form-action 'none'"
@@ -54,6 +55,17 @@ def anchor(kind: str, name: str) -> str:
     return f"{kind}-{re.sub(r'[^A-Za-z0-9_]', lambda found: f'.{ord(found[0]):x}', name)}"
 
 
+def breakable(name: str) -> Markup:
+    """A name that may be broken after its underscores."""
+    return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
+
+
+def commands(text: str) -> Markup:
+    """A text with what stands between backticks as code."""
+    parts = [escape(part) for part in text.split("`")]
+    return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(parts))
+
+
 def duration(seconds: float | None) -> str:
     """A time as a reader wants it: `52 s`, `12 min`, `3 h 20 min`."""
     if seconds is None:
@@ -73,4 +85,4 @@ def number(value: float | None) -> str:
     """A number in few digits; nothing for none."""
     if value is None or math.isnan(value):
         return ""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -19,7 +19,7 @@ rule report:
         code=lambda w: code("report"),
         page=page_hash(),
         config=canonical(dict(config)),
-        results=placed("results"),
+        results=lambda w, output: os.path.dirname(output[0]),
     message:
         "Writing the report"
     shell:
