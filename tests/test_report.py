@@ -14,8 +14,11 @@ import yaml
 from PIL import Image
 
 from rnnpipe.cli.main import main
+from rnnpipe.io.history import write_history
 from rnnpipe.report.contents import in_words, ranges
+from rnnpipe.report.curves import Curve, draw
 from rnnpipe.report.images import MOST_PIXELS, embed
+from rnnpipe.report.page import breakable, commands
 
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>"
 STUDY = {
@@ -46,6 +49,14 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     figures = folder / "results/figures"
     figures.mkdir(parents=True)
     Image.new("RGBA", (40, 20), "navy").save(figures / "shown.png")
+    history = [
+        {"update": u, "n_trials": 20 * u, "mean_reward": 0.1 * u, "p_correct": 0.4 + 0.1 * u}
+        | {"value_rmse": 0.1, "criterion": u == 5}
+        for u in range(6)
+    ]
+    path = folder / "results/train/a/seed1.history.h5"
+    path.parent.mkdir(parents=True)
+    write_history(path, history, {}, {"torch": "9.9.9", "stage": "train"}, seed=1, reached_criterion=True)
     (folder / "results/claims.csv").write_text(CLAIMS)
     times = folder / "results/benchmarks/train/a"
     times.mkdir(parents=True)
@@ -100,8 +111,25 @@ def test_hostile_text_is_text(page: Path) -> None:
 def test_what_is_missing_is_named(page: Path) -> None:
     text = page.read_text()
     assert "figure absent has not been drawn" in text
-    assert "a is not trained for seed 1, 2, 4" in text
+    assert "a is not trained for seed 2, 4" in text
     assert re.search(r'data-verdict="not measured"[^>]*>.*?id="claim-unknown"', text, re.S)
+
+
+def test_what_is_there_is_shown(page: Path) -> None:
+    text = page.read_text()
+    assert '<polyline class="curve" points="52.0,' in text and "100 trials</text>" in text
+    assert '1 network of <a href="#experiment-a">a</a>: <code>torch 9.9.9</code>' in text
+    assert "max_updates = 5" in text and "seed 2" in text and "61.5 s" in text
+    assert '<span class="verdict reached">✓ 1 reached</span>' in text
+
+
+def test_curves_share_an_axis_and_one_point_is_a_dot() -> None:
+    one = Curve(0, "accuracy", (50.0,), (0.5,), False, "")
+    two = Curve(1, "accuracy", (0.0, 100.0), (0.5, 1.0), True, "")
+    drawing = draw([one, two])
+    assert drawing is not None and (drawing.low, drawing.high, drawing.x_end) == ("0", "1", "100 trials")
+    assert drawing.dots == [(0, "171.0", "59.0")] and drawing.lines == [(1, "52.0,59.0 290.0,10.0")]
+    assert draw([Curve(0, "accuracy", (0.0,), (0.5,), False, "")]) is None
 
 
 def test_a_large_picture_is_scaled_and_a_broken_one_refused(tmp_path: Path) -> None:
@@ -118,7 +146,10 @@ def test_a_large_picture_is_scaled_and_a_broken_one_refused(tmp_path: Path) -> N
 def test_words() -> None:
     assert ranges([4, 0, 1, 2, 7, 8]) == "0 to 2, 4, 7, 8"
     assert in_words({"network": {"n_units": 5}, "b": [1, 2]}) == "network.n_units = 5, b = [1,2]"
+    assert in_words({"label": "a, b"}) == 'label = "a, b"'
     assert in_words({}) == "defaults"
+    assert breakable("<i>_b") == "&lt;i&gt;_<wbr>b"
+    assert commands("`a <b>` makes it") == "<code>a &lt;b&gt;</code> makes it"
 
 
 def browser() -> tuple[str, str]:

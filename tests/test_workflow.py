@@ -337,6 +337,17 @@ def test_report(tree: Path) -> None:
     assert (tree / "report.html").stat().st_size > 100_000
 
 
+def test_the_report_is_a_target(tree: Path) -> None:
+    done = snakemake(tree, "--cores", "1", "report")
+    assert done.returncode == 0, done.stdout
+    page = (tree / "results/report.html").read_text()
+    assert all(f'id="figure-{name}"' in page for name in STUDY["figures"]) and page.count("data:image/") >= 3
+    assert 'id="claim-works"' in page
+    assert planned(tree, "report") == set()
+    with edited(tree / "rnnpipe/report/page.css", "", "\n/* printed */\n"):
+        assert planned(tree, "report") == {"Writing the report"}
+
+
 def test_a_killed_snakemake_leaves_no_orphan_and_the_same_command_continues(tree: Path) -> None:
     learning = {**TINY, "max_updates": 20_000, "validation_interval": 100}
     entry = {"task": "motion", "learning": learning, "seeds": [5]}
@@ -377,7 +388,7 @@ def rules() -> dict[str, str]:
 
 def test_every_rule_is_complete() -> None:
     found = rules()
-    stages = {"dataset", "train", "spiking", "evaluate", "fixed_points", "gather", "figures", "claims", "bench"}
+    stages = {"dataset", "train", "spiking", "evaluate", "fixed_points", "gather", "figures", "claims", "bench", "report"}
     variants = {"train_several": "train", "evaluate_spiking": "evaluate", "animation": "figures"}
     assert set(found) == stages | set(variants)
     for name, body in found.items():
