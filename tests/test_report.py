@@ -207,9 +207,9 @@ def test_in_a_browser(page: Path, tmp_path: Path) -> None:
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
         root = "document.documentElement"
         assert driver.execute_script(f"return {root}.scrollWidth <= {root}.clientWidth")
-        unfolded = "addEventListener('beforeprint', () => { window.n = document.querySelectorAll('td details[open]').length })"
-        driver.execute_script(unfolded)
+        unfolded = "document.querySelectorAll('td details[open]').length"
+        driver.execute_script(f"addEventListener('beforeprint', () => {{ window.n = {unfolded} }})")
         assert len(driver.execute_cdp_cmd("Page.printToPDF", {})["data"]) > 10_000
-        assert driver.execute_script("return [n, document.querySelectorAll('td details[open]').length]") == [1, 0]
+        assert driver.execute_script(f"return [n, {unfolded}]") == [1, 0]
     finally:
         driver.quit()
