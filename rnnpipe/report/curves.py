@@ -62,7 +62,7 @@ def read_curve(path: Path, seed: int) -> Curve:
     x, y = (shown[column].to_numpy(float)[keep] for column in ("n_trials", measure))
     provenance = table.attrs.get("provenance", {})
     versions = provenance if isinstance(provenance, dict) else {}
-    made_by = ", ".join(f"{k} {v}" for k, v in versions.items() if k not in ("stage",))
+    made_by = ", ".join(f"{k} {v}" for k, v in versions.items() if k != "stage" and isinstance(v, str))
     reached = bool(table.attrs.get("reached_criterion", bool(table["criterion"].any())))
     return Curve(seed, measure, tuple(x), tuple(y), reached, made_by or "not noted")
 
