@@ -6,6 +6,7 @@ what it says of sizes. Such a file is a ZIP archive of records that are stored a
 
 from __future__ import annotations
 
+import errno
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,10 @@ def check_archive(path: Path) -> None:
                 damaged = archive.testzip()
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
             raise ValueError(str(error)) from None
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            raise ValueError("a record of it lies before its start") from None
     if damaged is not None:
         raise ValueError(f"its record {damaged!r} is damaged")
 
