@@ -13,6 +13,7 @@ from rnnpipe.errors import SettingsError
 from rnnpipe.evaluation.run_analog import analog_run
 from rnnpipe.evaluation.run_policy import policy_run
 from rnnpipe.evaluation.run_regression import regression_run
+from rnnpipe.inputs import noted_inputs
 from rnnpipe.io.ctrnn import KIND as CTRNN
 from rnnpipe.io.evaluation import write_evaluation
 from rnnpipe.io.network import kind_of
@@ -111,6 +112,7 @@ def command(
         started = policy_run(
             network_path, dataset, settings["lif"], spiking, scaling_factor, seed, device, record_activity, threads
         )
+    read = ("network", network_path), ("dataset", dataset), ("spiking", spiking)
     with started as run:
         progress = Progress(run.n_trials, unit="trial")
         write_evaluation(
@@ -118,7 +120,7 @@ def command(
             run.batches,
             run.n_trials,
             run.settings,
-            provenance("evaluate"),
+            {**provenance("evaluate"), **noted_inputs(out, read)},
             run.attributes,
             run.extra,
             progress.advance,

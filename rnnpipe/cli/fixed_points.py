@@ -25,6 +25,7 @@ from rnnpipe.fixed_points.result import FixedPointSet
 from rnnpipe.fixed_points.search import search
 from rnnpipe.fixed_points.settings import SearchSettings
 from rnnpipe.fixed_points.visited import visited_states as rate_network_states
+from rnnpipe.inputs import noted_inputs
 from rnnpipe.io.certified_points import write_certified_points
 from rnnpipe.io.ctrnn import KIND as CTRNN
 from rnnpipe.io.ctrnn import read_ctrnn
@@ -115,7 +116,7 @@ def _agent(path: Path, dataset: Path, search: FixedPointSettings, out: Path) -> 
         found,
         {"learning": agent.settings.model_dump(mode="json"), "fixed_points": search.changed()}
         | {"task": {"name": agent.task.name, **agent.task.model_dump(mode="json")}},
-        provenance("fixed_points", AGENT_POINTS.removeprefix("rnnpipe.")),
+        {**provenance("fixed_points", AGENT_POINTS.removeprefix("rnnpipe.")), **_read(out, path, dataset)},
         task=agent.task.name,
         dt=agent.task.dt,
         seed=agent.seed,
@@ -123,6 +124,10 @@ def _agent(path: Path, dataset: Path, search: FixedPointSettings, out: Path) -> 
         action_names=list(agent.task.action_names),
     )
     print(f"wrote {out} ({sum(len(points.x) for _, points, _ in found.values())} fixed points)", flush=True)
+
+
+def _read(out: Path, network: Path, dataset: Path | None) -> dict[str, Any]:
+    return noted_inputs(out, [("network", network), ("dataset", dataset)])
 
 
 def _report(found: Mapping[str, tuple[Any, Any, Any]], search: FixedPointSettings) -> None:
@@ -156,7 +161,7 @@ def _gated(
         out,
         found,
         {**network.settings, "fixed_points": search.changed()},
-        provenance("fixed_points"),
+        {**provenance("fixed_points"), **_read(out, network.path, dataset)},
         task=task.name,
         dt=task.dt,
         tau=tau,
@@ -220,7 +225,7 @@ def _certified(
         out,
         found,
         {**stored.settings, "search": settings.changed()},
-        provenance("fixed_points"),
+        {**provenance("fixed_points"), **_read(out, stored.path, dataset)},
         task="" if task is None else task.name,
         dt=float(network.dt),
         seed=stored.seed,

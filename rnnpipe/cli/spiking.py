@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rnnpipe.cli._options import TASK, stage
 from rnnpipe.errors import ArtefactError, Interrupted, SettingsError
 from rnnpipe.files import check_writable
+from rnnpipe.inputs import noted_inputs
 from rnnpipe.io.hdf5 import create, put
 from rnnpipe.io.rate_network import StoredRateNetwork, read_rate_network
 from rnnpipe.io.spiking import KIND, SCHEMA, read_spiking
@@ -92,7 +93,8 @@ def command(settings: dict[str, Any], paths: Sequence[Path], factor_of: Path | N
                         f" state is in {kept.path} and the same command continues from there."
                     )
         progress.close()
-        _write(out, task, networks, done, search, plain, made_by)
+        read = [*(("network", one.path) for one in networks), ("factor_of", factor_of)]
+        _write(out, task, networks, done, search, plain, {**made_by, **noted_inputs(out, read)})
         kept.drop()
     mapped = [row for row in done if np.isfinite(row["heldout"])]
     accuracy = f", mean held-out accuracy {np.mean([row['heldout'] for row in mapped]):.3f}" if mapped else ""
@@ -182,7 +184,7 @@ def _write(
     done: Sequence[Measures],
     search: SearchSettings,
     plain: dict[str, Any],
-    made_by: dict[str, str],
+    made_by: dict[str, Any],
 ) -> None:
     nets = [one.network for one in networks]
     tau = np.stack([net.tau.astype(np.float64) for net in nets])
