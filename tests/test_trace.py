@@ -6,15 +6,10 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
-import h5py
-import pandas as pd
 import pytest
 
 from rnnpipe.cli.main import main
-from rnnpipe.inputs import noted_name
-from rnnpipe.io.record import as_comment, read_record
 from rnnpipe.trace import read_made_by, trace
 
 TASK = ["--task.name", "go_nogo"]
