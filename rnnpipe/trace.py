@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -142,7 +143,6 @@ def _of_hdf5(path: Path) -> MadeBy:
 
 
 def _of_tensors(path: Path) -> MadeBy:
-    import json
 
     from rnnpipe.io.network import kind_of, read_tensors  # imports torch
 

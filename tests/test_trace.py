@@ -6,10 +6,15 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
+import h5py
+import pandas as pd
 import pytest
 
 from rnnpipe.cli.main import main
+from rnnpipe.inputs import noted_name
+from rnnpipe.io.record import as_comment, read_record
 from rnnpipe.trace import read_made_by, trace
 
 TASK = ["--task.name", "go_nogo"]
@@ -77,3 +82,114 @@ def test_every_stage_notes_what_it_read(study: Path) -> None:
             assert one.state == "same"
         assert str(study).encode() not in Path(name).read_bytes()
     assert read_made_by(Path("net.pth")).seed == 3
+
+
+def test_a_trace_reaches_the_data_set_and_every_setting(study: Path, capsys: Any) -> None:
+    assert main(["info", "--trace", "--json", "claims.csv"]) == 0
+    claims = json.loads(capsys.readouterr().out)
+    assert claims["settings"] == {**CLAIMS} and claims["stage"] == "claims"
+    (evaluation,) = (one["made_by"] for one in claims["inputs"])
+    by_role = {one["as"]: one for one in evaluation["inputs"]}
+    dataset, spiking = by_role["dataset"]["made_by"], by_role["spiking"]["made_by"]
+    assert dataset["settings"]["dataset"] == {"trials_per_condition": 2} and dataset["inputs"] == []
+    assert by_role["network"]["made_by"]["settings"]["network"]["n_units"] == 20
+    assert spiking["inputs"][0]["made_by"] is None and spiking["inputs"][0]["state"] == "same"  # told once
+    digest = hashlib.sha256(json.dumps(CLAIMS, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    assert claims["settings_sha256"] == digest
+    assert main(["info", "--trace", "sheet.csv"]) == 0
+    shown = capsys.readouterr().out
+    assert "figures: figure.png (same" in shown and "inputs: 3 same, 0 changed, 0 missing" in shown
+
+
+def test_what_changed_or_is_missing_is_told_and_not_followed(study: Path, capsys: Any) -> None:
+    with h5py.File("dataset.h5", "r+") as file:
+        file.attrs["settings"] = json.dumps({"dataset": {"trials_per_condition": 3}})
+    Path("spiking.h5").unlink()
+    states = {one.role: (one.state, one.node is None) for one in trace(Path("evaluation.h5")).inputs}
+    assert states == {"network": ("same", False), "dataset": ("changed", True), "spiking": ("missing", True)}
+    assert main(["info", "--trace", "evaluation.h5"]) == 0
+    assert "inputs: 1 same, 1 changed, 1 missing" in capsys.readouterr().out
+
+
+def test_inputs_are_found_from_the_folders_of_the_file(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "net.pth").write_bytes(b"another network")  # of the same name in the working folder
+    monkeypatch.chdir(elsewhere)
+    assert [one.state for one in trace(study / "points.h5").inputs] == ["same", "same"]
+
+
+def test_a_table_is_only_traced_by_the_record_of_this_very_table(study: Path, capsys: Any) -> None:
+    pd.read_csv("figure.csv").iloc[1:].to_csv("figure.csv", index=False)
+    assert main(["info", "--trace", "figure.csv"]) == 3
+    assert "figure.csv: is not the table that figure.pdf was written with" in capsys.readouterr().err
+    Path("figure.pdf").unlink()
+    assert read_made_by(Path("figure.csv")).stage is None
+
+
+def test_damaged_records_are_one_sentence(study: Path, capsys: Any) -> None:
+    for inputs in ([1], [{"as": "network"}], {"network": "x"}, "x"):
+        with h5py.File("points.h5", "r+") as file:
+            file.attrs["provenance"] = json.dumps({"stage": "fixed_points", "inputs": inputs})
+        assert main(["info", "--trace", "points.h5"]) == 3
+        assert "points.h5: what it notes of its inputs is damaged" in capsys.readouterr().err
+    Path("claims.md").write_text(as_comment({"provenance": 1}))
+    assert main(["info", "--trace", "claims.md"]) == 3
+    assert "its record of what made it is damaged" in capsys.readouterr().err
+    assert main(["info", "--json", "points.h5"]) == 2
+    assert "--json goes with --trace" in capsys.readouterr().err
+    assert main(["info", "--trace", "nothing.h5"]) == 3
+
+
+def test_files_of_earlier_versions_say_that_their_inputs_were_not_noted(study: Path, capsys: Any) -> None:
+    with h5py.File("points.h5", "r+") as file:
+        noted = json.loads(file.attrs["provenance"])
+        del noted["inputs"]
+        file.attrs["provenance"] = json.dumps(noted)
+    assert trace(Path("points.h5")).made_by.inputs is None
+    assert main(["info", "--trace", "points.h5"]) == 0
+    assert "its inputs were not noted" in capsys.readouterr().out
+
+
+def test_a_record_survives_what_its_file_does_to_text(tmp_path: Path) -> None:
+    record = {"provenance": {"stage": "x"}, "settings": {"a--b": "(c) \\ -> é", "d": "-->"}}
+    (tmp_path / "a.md").write_text(f"| table |\n\n{as_comment(record)}")
+    assert read_record(tmp_path / "a.md") == record
+    assert as_comment(record).count("--") == 2
+
+
+def test_no_absolute_path_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    out = Path("results/x.h5")
+    assert noted_name(Path("../a/n.pth"), out) == "../a/n.pth"
+    assert noted_name(tmp_path / "a" / "n.pth", out) == "a/n.pth"
+    assert noted_name(tmp_path.parent / "b" / "n.pth", tmp_path.parent / "c" / "x.h5") == "b/n.pth"
+    assert noted_name(Path("/elsewhere/n.pth"), out) == "n.pth"
+
+
+def test_a_crate_holds_a_study_and_the_calls_that_made_it(study: Path, capsys: Any) -> None:
+    rocrate: Any = pytest.importorskip("rocrate.rocrate")
+    words = ["crate", "sheet.pdf", "claims.csv", "points.h5", "history.h5", "--name", "A study"]
+    words += ["--license", "CC-BY-4.0", "--citation", "https://doi.org/10.7554/eLife.21492", "--out", "study.zip"]
+    assert main(words) == 0, capsys.readouterr().err
+    crate = rocrate.ROCrate("study.zip")
+    files = {entity.id: entity for entity in crate.get_entities() if entity.type == "File"}
+    made = {"dataset.h5", "net.pth", "history.h5", "spiking.h5", "evaluation.h5", "points.h5", "figure.png"}
+    made |= {"sheet.pdf", "sheet.png", "sheet.csv", "claims.csv", "claims.md"}
+    assert {name for name in files if name != "ro-crate-metadata.json"} == made
+    for name in made:
+        assert files[name]["sha256"] == hashlib.sha256((study / name).read_bytes()).hexdigest()
+    calls = {action["name"].split()[1].rstrip(":"): action for action in crate.root_dataset["mentions"]}
+    assert set(calls) == {"dataset", "train", "spiking", "evaluate", "fixed_points", "figures", "claims"}
+    assert {one.id for one in calls["train"]["result"]} == {"net.pth", "history.h5"}
+    assert {one.id for one in calls["evaluate"]["object"] if one.type == "File"} == {
+        "net.pth",
+        "dataset.h5",
+        "spiking.h5",
+    }
+    assert crate.license.id == "https://spdx.org/licenses/CC-BY-4.0"
+    Path("dataset.h5").unlink()
+    assert main(words) == 3
+    assert "was made of dataset.h5, which is missing" in capsys.readouterr().err
