@@ -1,15 +1,19 @@
 """A finished study as an RO-Crate: a ZIP that other programs know as results with all that made them.
 
-It follows the profile Process Run Crate 0.5 (https://w3id.org/ro/wfrun/process/0.5) of RO-Crate: every call of a stage
-is an action of rnnpipe with its settings, its input files and its results. It is made by the package `rocrate`, an
-extra: `pip install 'rnnpipe[rocrate]'`.
+It follows the profile Process Run Crate 0.5 (https://w3id.org/ro/wfrun/process/0.5) of RO-Crate 1.1: every call of a
+stage is an action of rnnpipe with its settings, its input files and its results. Its metadata are made by the package
+`rocrate`, an extra: `pip install 'rnnpipe[rocrate]'`. Equal files and the same date give equal bytes.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import os
+import shutil
+import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +21,14 @@ from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.files import whole
 from rnnpipe.inputs import noted_name, sha256_of
 from rnnpipe.settings import canonical
-from rnnpipe.trace import Node, trace
+from rnnpipe.trace import Node, trace_all
 
+METADATA = "ro-crate-metadata.json"
+RO_CRATE = "1.1"
+"""Version of RO-Crate that the profile is of."""
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
+TERMS = "https://w3id.org/ro/terms/workflow-run/context"
+"""Context of `sha256`."""
 MEDIA_TYPES = {
     ".h5": "application/x-hdf5",
     ".pth": "application/zip",
@@ -27,10 +36,32 @@ MEDIA_TYPES = {
     ".pdf": "application/pdf",
     ".png": "image/png",
     ".gif": "image/gif",
+    ".mp4": "video/mp4",
     ".csv": "text/csv",
+    ".tsv": "text/tab-separated-values",
     ".md": "text/markdown",
 }
 """What is packed of a folder, and what it is."""
+DRAWN = (".pdf", ".png", ".csv", ".md")
+BESIDE: dict[str, tuple[str, ...]] = {**dict.fromkeys(DRAWN, DRAWN), ".pth": (".history.h5", ".mat")}
+"""Suffixes of what one call writes beside a file."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What the metadata of a crate say of the study as a whole."""
+
+    name: str
+    """Title."""
+    description: str
+    licence: str
+    """Of its data: an address, or an identifier of SPDX (CC-BY-4.0)."""
+    date: str
+    """Of publication, YYYY-MM-DD."""
+    authors: Sequence[str] = ()
+    """Addresses (ORCID) or names."""
+    citations: Sequence[str] = ()
+    """Addresses of the papers that it belongs to."""
 
 
 def gather(paths: Sequence[Path]) -> dict[str, Node]:
@@ -43,25 +74,19 @@ def gather(paths: Sequence[Path]) -> dict[str, Node]:
         ArtefactError: One cannot be read, an input of one is missing or has changed, or two have one name.
     """
     nodes: dict[str, Node] = {}
-    places: dict[str, str] = {}
-    for path in _files(paths):
-        if os.path.realpath(path) in places:
-            continue
-        for node in trace(path).walk():
-            file = node.made_by.file
-            for one in node.inputs:
-                if one.state != "same":
-                    raise ArtefactError(
-                        f"{file}: was made of {one.name}, which "
-                        + ("is missing" if one.state == "missing" else "has changed since")
-                        + f"; make {file.name} again before the study is packed."
-                    )
-            place = os.path.realpath(file)
-            if place not in places:
-                name = _name(file)
-                if name in nodes:
-                    raise ArtefactError(f"{file}: another file of the study has its name, {name}; rename one of them.")
-                nodes[name], places[place] = node, name
+    for node in (node for first in trace_all(_files(paths)) for node in first.walk()):
+        file = node.made_by.file
+        for one in node.inputs:
+            if one.state != "same":
+                raise ArtefactError(
+                    f"{file}: was made of {one.name}, which "
+                    + ("is missing" if one.state == "missing" else "has changed since")
+                    + f"; make {file.name} again before the study is packed."
+                )
+        name = noted_name(Path(os.path.abspath(file)), Path(METADATA))  # never outside of the crate
+        if name in nodes or name == METADATA:
+            raise ArtefactError(f"{file}: another file of the crate has its name, {name}; rename one of them.")
+        nodes[name] = node
     return nodes
 
 
@@ -75,29 +100,17 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
             yield from found
             continue
         yield path
-        if path.suffix in (".pdf", ".png", ".csv", ".md"):
-            beside = (path.with_suffix(suffix) for suffix in (".pdf", ".png", ".csv", ".md"))
-            yield from (p for p in beside if p != path and p.is_file())
+        beside = (path.with_suffix(suffix) for suffix in BESIDE.get(path.suffix, ()))
+        yield from (p for p in beside if p != path and p.is_file())
 
 
-def _name(file: Path) -> str:
-    """Within the crate: below the working folder as there, otherwise the name alone; never outside of the crate."""
-    name = noted_name(Path(os.path.abspath(file)), Path("study.zip"))
-    return file.name if name.startswith("..") else name
-
-
-def write_crate(
-    out: Path, paths: Sequence[Path], name: str, description: str, licence: str, citations: Sequence[str] = ()
-) -> int:
+def write_crate(out: Path, paths: Sequence[Path], about: About) -> int:
     """Pack results and all that they were made of, with what made them.
 
     Args:
         out: ZIP to write.
         paths: Results, or folders of them.
-        name: Title of the study.
-        description: What it is.
-        licence: Of its data: an address, or an identifier of SPDX (CC-BY-4.0).
-        citations: Addresses of the papers that it belongs to.
+        about: The study.
 
     Returns:
         The number of files.
@@ -112,66 +125,75 @@ def write_crate(
     except ImportError:
         raise SettingsError("a crate needs the package rocrate: `pip install 'rnnpipe[rocrate]'`.") from None
     nodes = gather(paths)
-    crate = rocrate.ROCrate()
+    metadata = _metadata(rocrate.ROCrate(version=RO_CRATE), model.ContextEntity, nodes, about)
+    # most files are compressed, and how well is a matter of the library, not of the study
+    with whole(out) as tmp, zipfile.ZipFile(tmp, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo(METADATA), json.dumps(metadata, indent=1, sort_keys=True))
+        for name, node in nodes.items():
+            entry = zipfile.ZipInfo(name)  # of no date
+            with open(node.made_by.file, "rb") as file, archive.open(entry, "w", force_zip64=True) as packed:
+                shutil.copyfileobj(file, packed, 2**20)
+    return len(nodes)
+
+
+def _metadata(crate: Any, entity: Any, nodes: dict[str, Node], study: About) -> dict[str, Any]:
+    """The metadata of a crate as JSON-LD."""
 
     def about(identifier: str, kind: str, **properties: Any) -> Any:
-        return crate.add(model.ContextEntity(crate, identifier, properties={"@type": kind, **properties}))
+        return crate.add(entity(crate, identifier, properties={"@type": kind, **properties}))
 
-    licence = licence if "://" in licence else f"https://spdx.org/licenses/{licence}"
-    crate.name, crate.description = name, description
-    crate.license = about(licence, "CreativeWork", name=licence.rsplit("/", 1)[-1])
-    profile = about(PROFILE, "CreativeWork", name="Process Run Crate", version="0.5")
-    crate.root_dataset["conformsTo"] = profile
-    if citations:
-        crate.root_dataset["citation"] = [about(one, "ScholarlyArticle", name=one) for one in citations]
-    files = {
-        file: crate.add_file(
-            node.made_by.file,
-            file,
-            properties={
-                "name": f"{node.made_by.kind}: {file}",
-                "encodingFormat": MEDIA_TYPES.get(node.made_by.file.suffix, "application/octet-stream"),
-                "contentSize": str(node.made_by.file.stat().st_size),
-                "sha256": sha256_of(node.made_by.file),
-            },
-        )
-        for file, node in nodes.items()
-    }
-    places = {os.path.realpath(node.made_by.file): files[file] for file, node in nodes.items()}
+    crate.metadata.extra_contexts.append(TERMS)
+    licence = study.licence if "://" in study.licence else f"https://spdx.org/licenses/{study.licence}"
+    crate.name, crate.description = study.name, study.description
+    root = crate.root_dataset
+    root["datePublished"] = study.date
+    root["license"] = about(licence, "CreativeWork", name=licence.rstrip("/").rsplit("/", 1)[-1])
+    root["conformsTo"] = about(PROFILE, "CreativeWork", name="Process Run Crate", version="0.5")
+    if study.citations:
+        root["citation"] = [about(one, "ScholarlyArticle", name=one) for one in study.citations]
+    if study.authors:
+        known = [one if "://" in one else f"#author{k}" for k, one in enumerate(study.authors, 1)]
+        root["author"] = [about(i, "Person", name=one) for i, one in zip(known, study.authors, strict=True)]
+    files = {}
+    for name, node in nodes.items():
+        file = node.made_by.file
+        properties = {
+            "name": f"{node.made_by.kind}: {name}",
+            "encodingFormat": MEDIA_TYPES.get(file.suffix, "application/octet-stream"),
+            "contentSize": str(file.stat().st_size),
+            "sha256": sha256_of(file),
+        }
+        files[name] = crate.add_file(file, name, properties=properties)
+    places = {os.path.realpath(node.made_by.file): files[name] for name, node in nodes.items()}
     programs: dict[str, Any] = {}
-    actions: dict[str, Any] = {}
-    for file, node in nodes.items():
+    calls: dict[str, Any] = {}
+    for name, node in nodes.items():
         made = node.made_by
         if made.stage is None:
             continue
         version = made.versions.get("rnnpipe", "unknown")
         if version not in programs:
-            programs[version] = about(
-                f"#rnnpipe-{version}",
-                "SoftwareApplication",
-                name="rnnpipe",
-                softwareVersion=version,
-                license="https://spdx.org/licenses/MIT",
-            )
+            known_as = f"#rnnpipe-{version}"
+            programs[version] = about(known_as, "SoftwareApplication", name="rnnpipe", softwareVersion=version)
         read = [[one.role, one.sha256] for one in node.inputs]
         # what one call wrote: a network and its history, a figure and its table
         call = canonical([made.stage, made.settings_digest, made.seed or 0, made.code, made.versions, read])
-        if call in actions:
-            actions[call].append_to("result", files[file])
+        if call in calls:
+            calls[call].append_to("result", files[name])
             continue
-        k = len(actions) + 1
-        values = {"settings": canonical(made.settings), "code": made.code, "versions": canonical(made.versions)}
-        values |= {"seed": made.seed} if made.seed is not None else {}
+        k = len(calls) + 1
+        values = {"settings": canonical(made.settings), "seed": made.seed, "code": made.code}
+        values["versions"] = canonical(made.versions)
         noted = [about(f"#call{k}-{n}", "PropertyValue", name=n, value=v) for n, v in values.items() if v is not None]
-        inputs = [places[os.path.realpath(one.found)] for one in node.inputs if one.found is not None]
-        actions[call] = crate.add_action(
-            programs[version],
+        read_files = [places[os.path.realpath(one.found)] for one in node.inputs if one.found is not None]
+        calls[call] = about(
             f"#call{k}",
-            object=[*inputs, *noted],
-            result=[files[file]],
-            properties={"@type": "CreateAction", "name": f"rnnpipe {made.stage}: {file}"},
+            "CreateAction",
+            name=f"rnnpipe {made.stage}: {name}",
+            instrument=programs[version],
+            object=[*read_files, *noted],
+            result=[files[name]],
         )
-    crate.root_dataset["mentions"] = list(actions.values())
-    with whole(out) as tmp:
-        crate.write_zip(tmp)
-    return len(files)
+    root["mentions"] = list(calls.values())
+    generated: dict[str, Any] = crate.metadata.generate()
+    return generated

@@ -36,12 +36,12 @@ def noted_inputs(out: Path, files: Iterable[tuple[str, Path | None]]) -> dict[st
 def noted_name(path: Path, out: Path) -> str:
     """A relative path as it was given; an absolute one from the working folder, or else from the nearest one it shares.
 
-    What two files share by being on one disk is no folder of theirs: then it is the name alone.
+    The root of the disk is no folder of theirs: what has only that in common is noted by its name alone.
     """
     if not path.is_absolute():
         return path.as_posix()
     place, here = Path(os.path.abspath(path)), Path.cwd()
-    if place.is_relative_to(here):
+    if here != Path(here.anchor) and place.is_relative_to(here):
         return place.relative_to(here).as_posix()
     shared = Path(os.path.commonpath([place.parent, Path(os.path.abspath(out)).parent]))
     return place.name if shared == Path(shared.anchor) else place.relative_to(shared).as_posix()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,8 +18,7 @@ from rnnpipe.settings import canonical
 
 State = Literal["same", "changed", "missing"]
 _STAGES_WITHOUT_INPUTS = ("dataset", "train")
-_BESIDE = {".csv": (".pdf", ".md")}
-_TORCH_KINDS = ("network", "ctrnn", "rate_network", "sb3_agent")
+_BESIDE_A_TABLE = (".pdf", ".md")
 
 
 @dataclass(frozen=True)
@@ -83,37 +82,62 @@ def trace(path: Path) -> Node:
     Raises:
         ArtefactError: The file, or one on the way, cannot be read or is damaged.
     """
-    return _trace(path, set())
+    return _Walk().back_from(path)
 
 
-def _trace(path: Path, met: set[str]) -> Node:
-    met.add(os.path.realpath(path))
-    made_by = read_made_by(path)
-    inputs = []
-    for noted in made_by.inputs or ():
-        found, state = find(noted["file"], noted["sha256"], path)
-        node = None
-        if found is not None and state == "same" and os.path.realpath(found) not in met:
-            node = _trace(found, met)
-        inputs.append(Input(noted["as"], noted["file"], noted["sha256"], state, found, node))
-    return Node(made_by, inputs)
+def trace_all(paths: Iterable[Path]) -> list[Node]:
+    """Walk back from several files, but from none twice: those that others were made of may be named, too.
 
-
-def find(name: str, sha256: str, artefact: Path) -> tuple[Path | None, State]:
-    """Where a noted input is now, and whether it is what was read.
-
-    It is looked for from the working folder, then from the folders that the artefact is in, the nearest first; a file
-    with the noted content is preferred.
+    Raises:
+        ArtefactError: See `trace`.
     """
-    first: Path | None = None
-    if not os.path.isabs(name):
-        for folder in (Path(), *Path(os.path.abspath(artefact)).parents):
-            candidate = folder / name
-            if os.path.isfile(candidate):
-                if sha256_of(candidate) == sha256:
-                    return candidate, "same"
-                first = first or candidate
-    return first, "missing" if first is None else "changed"
+    walk = _Walk()
+    return [walk.back_from(path) for path in paths if not walk.has_met(path)]
+
+
+class _Walk:
+    """Files met on the way, and their hashes: of a large study, every file is read once."""
+
+    def __init__(self) -> None:
+        self._met: set[str] = set()
+        self._hashes: dict[str, str] = {}
+
+    def has_met(self, path: Path) -> bool:
+        return os.path.realpath(path) in self._met
+
+    def back_from(self, path: Path) -> Node:
+        self._met.add(os.path.realpath(path))
+        made_by = read_made_by(path)
+        inputs = []
+        for noted in made_by.inputs or ():
+            found, state = self._find(noted["file"], noted["sha256"], path)
+            node = None
+            if found is not None and state == "same" and not self.has_met(found):
+                node = self.back_from(found)
+            inputs.append(Input(noted["as"], noted["file"], noted["sha256"], state, found, node))
+        return Node(made_by, inputs)
+
+    def _find(self, name: str, sha256: str, artefact: Path) -> tuple[Path | None, State]:
+        """Where a noted input is now, and whether it is what was read.
+
+        It is looked for from the working folder, then from the folders that the artefact is in, the nearest first; a
+        file with the noted content is preferred.
+        """
+        first: Path | None = None
+        if not os.path.isabs(name):
+            for folder in (Path(), *Path(os.path.abspath(artefact)).parents):
+                candidate = folder / name
+                if os.path.isfile(candidate):
+                    if self._hash(candidate) == sha256:
+                        return candidate, "same"
+                    first = first or candidate
+        return first, "missing" if first is None else "changed"
+
+    def _hash(self, path: Path) -> str:
+        place = os.path.realpath(path)
+        if place not in self._hashes:
+            self._hashes[place] = sha256_of(path)
+        return self._hashes[place]
 
 
 def read_made_by(path: Path) -> MadeBy:
@@ -143,7 +167,6 @@ def _of_hdf5(path: Path) -> MadeBy:
 
 
 def _of_tensors(path: Path) -> MadeBy:
-
     from rnnpipe.io.network import kind_of, read_tensors  # imports torch
 
     kind = kind_of(path)
@@ -159,7 +182,7 @@ def _of_tensors(path: Path) -> MadeBy:
 
 def _of_table(path: Path) -> MadeBy:
     """A table of a figure or of claims by the record of the file beside it, if that is of this very table."""
-    for suffix in _BESIDE[".csv"]:
+    for suffix in _BESIDE_A_TABLE:
         beside = path.with_suffix(suffix)
         record = read_record(beside) if beside.is_file() else None
         if record is not None and "table_sha256" in record:

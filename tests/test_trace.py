@@ -20,7 +20,7 @@ from rnnpipe.trace import read_made_by, trace
 TASK = ["--task.name", "go_nogo"]
 TRAINING = ["--learning.rule", "bptt", "--learning.max_trials", "5", "--learning.evaluation_trials", "5"]
 TRAINING += ["--network.n_units", "20"]
-CLAIMS = {"answers": {"source": "x -- y", "quantity": "fraction_correct", "experiments": ["a"], "needs": ["d"]}}
+CLAIMS = {"answers": {"source": "x -- y", "quantity": "accuracy", "of": "a", "needs": ["d"]}}
 CLAIMS["answers"] |= {"target_low": 0.0}  # type: ignore[dict-item]
 STAGES: dict[str, list[str]] = {
     "dataset.h5": ["dataset", *TASK, "--dataset.trials_per_condition", "2", "--out", "dataset.h5"],
@@ -30,7 +30,7 @@ STAGES: dict[str, list[str]] = {
     "evaluation.h5": ["evaluate", "--network", "net.pth", "--dataset", "dataset.h5", "--spiking", "spiking.h5"]
     + ["--out", "evaluation.h5"],
     "points.h5": ["fixed_points", "--network", "net.pth", "--dataset", "dataset.h5", "--out", "points.h5"]
-    + ["--search.n_trials", "2", "--search.n_random", "2"],
+    + ["--search.n_trials", "2", "--search.n_starts", "8", "--search.max_starts", "8", "--search.closure_rounds", "0"],
     "figure.pdf": ["figures", "--figure", "fig_networks", "--inputs", "networks=spiking.h5", "--out", "figure.pdf"],
     "sheet.pdf": ["figures", "--figure", "fig_contact_sheet", "--inputs", "figures=figure.png", "--out", "sheet.pdf"],
     "claims.csv": ["claims", "--settings", json.dumps(CLAIMS), "--inputs", "d:a=evaluation.h5", "--out", "claims.csv"],

@@ -18,6 +18,7 @@ from rnnpipe.networks.ctrnn_engine import CtrnnEngine
 from rnnpipe.networks.ctrnn_settings import CtrnnSettings
 from rnnpipe.networks.engines import hold_libraries
 from rnnpipe.provenance import provenance
+from rnnpipe.tasks import modules_of_task
 from rnnpipe.tasks._regression import RegressionTask
 
 
@@ -60,7 +61,7 @@ def command(settings: dict[str, Any], parameters: Path, out: Path, seed: int) ->
     plain = {"network": made.settings.model_dump(mode="json"), "seed": seed}
     plain["task"] = {"name": task.name, **task.model_dump(mode="json")}
     read = noted_inputs(out, [("parameters", parameters)])
-    made_by = {**provenance("convert", f"tasks.{task.name}"), **read}
+    made_by = {**provenance("convert", *modules_of_task(task)), **read}
     score = {**clean, **{f"noisy_{name}": value for name, value in noisy.items()}}
     write_ctrnn(out, network, network, made.constraints, plain, seed, score, made_by, {})
     print(

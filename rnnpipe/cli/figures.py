@@ -55,15 +55,15 @@ def command(figure: str, text: str, inputs: Sequence[str], out: Path | None, ani
     if animation is not None:
         turning.check_animation(animation)
 
-    def record(path: Path) -> dict[str, Any]:
+    def record(path: Path, *modules: str) -> dict[str, Any]:
         read = [(need, file) for need, group in files.items() for file in group]
-        made_by = {**provenance("figures", f"figures.{figure}"), **noted_inputs(path, read)}
+        made_by = {**provenance("figures", *modules, f"figures.{figure}"), **noted_inputs(path, read)}
         return {"kind": "figure", "settings": {"figure": figure, **options.changed()}, "provenance": made_by}
 
     table = module.data(files, options)
     drawn = module.draw(table)
     if animation is not None:
-        written.append(turning.animate(drawn, animation, record=record(animation)))
+        written.append(turning.animate(drawn, animation, record=record(animation, "figures.animation")))
     if out is not None:
         from rnnpipe.figures.style import save
 

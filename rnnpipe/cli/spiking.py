@@ -29,6 +29,7 @@ from rnnpipe.process import only_one, stop_requests
 from rnnpipe.progress import Progress
 from rnnpipe.provenance import provenance
 from rnnpipe.settings import canonical
+from rnnpipe.tasks import modules_of_task
 from rnnpipe.tasks._base import Task
 from rnnpipe.training.checkpoint import Checkpoint
 
@@ -69,7 +70,7 @@ def command(settings: dict[str, Any], paths: Sequence[Path], factor_of: Path | N
     if len({one.network.n_units for one in networks}) > 1:
         raise SettingsError("networks of one file must have the same number of units; map each size by itself.")
     known = read_spiking(factor_of) if factor_of is not None else None
-    made_by = provenance("spiking", f"tasks.{task.name}")
+    made_by = provenance("spiking", *modules_of_task(task))
     plain = {"lif": lif.model_dump(mode="json"), "search": search.model_dump(mode="json")}
     plain |= {"task": {"name": task.name, **task.model_dump(mode="json")}}
     plain |= {name: networks[0].settings[name] for name in ("network", "learning") if name in networks[0].settings}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,17 @@ from rnnpipe.errors import ArtefactError
 
 PNG_KEYWORD = "rnnpipe"
 _PNG = b"\x89PNG\r\n\x1a\n"
-_PDF = re.compile(rb"/Keywords \((\{(?:[^()\\]|\\.)*\})\)", re.DOTALL)
+_PDF = re.compile(rb"/Keywords \((\{[^()\\]*(?:\\.[^()\\]*)*\})\)", re.DOTALL)
 _MARKDOWN = re.compile(rb"<!-- rnnpipe (\{.*\}) -->\s*\Z")
-_GIF = b"!\xfe"
+_GIF_COMMENT = b"\xfe"
 
 
-def as_text(record: dict[str, Any]) -> str:
+def as_text(record: Mapping[str, Any]) -> str:
     """A record as JSON: equal records give equal text."""
-    return json.dumps(record, sort_keys=True, separators=(",", ":"))
+    return json.dumps(dict(record), sort_keys=True, separators=(",", ":"))
 
 
-def as_comment(record: dict[str, Any]) -> str:
+def as_comment(record: Mapping[str, Any]) -> str:
     """A record as a comment of Markdown or HTML, in which two hyphens may not stand."""
     return f"<!-- rnnpipe {as_text(record).replace('--', '-' + chr(92) + 'u002d')} -->\n"
 
@@ -73,13 +74,22 @@ def _in_png(content: bytes) -> bytes | None:
 
 
 def _in_gif(content: bytes) -> bytes | None:
-    place = content.find(_GIF)
-    parts: list[bytes] = []
-    while 0 <= place < len(content) - 2 and (length := content[place + 2]):
-        parts.append(content[place + 3 : place + 3 + length])
-        place += 1 + length
-    text = b"".join(parts)
-    return text if text.startswith(b"{") else None
+    """Its first comment before the first frame."""
+    if not content.startswith((b"GIF87a", b"GIF89a")) or len(content) < 13:
+        return None
+    palette = 3 << ((content[10] & 7) + 1) if content[10] & 0x80 else 0
+    place = 13 + palette
+    while content[place : place + 1] == b"!":  # an extension: its kind, then blocks of up to 255 bytes
+        kind, parts = content[place + 1 : place + 2], []
+        place += 2
+        while place < len(content) and (length := content[place]):
+            parts.append(content[place + 1 : place + 1 + length])
+            place += 1 + length
+        if kind == _GIF_COMMENT:
+            text = b"".join(parts)
+            return text if text.startswith(b"{") else None
+        place += 1
+    return None
 
 
 def _in_markdown(content: bytes) -> bytes | None:
