@@ -27,8 +27,8 @@ METADATA = "ro-crate-metadata.json"
 RO_CRATE = "1.1"
 """Version of RO-Crate that the profile is of."""
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
-TERMS = "https://w3id.org/ro/terms/workflow-run/context"
-"""Context of `sha256`."""
+TERMS = {"sha256": "http://schema.org/sha256"}
+"""What this version of RO-Crate does not define, and later ones do, in their sense."""
 MEDIA_TYPES = {
     ".h5": "application/x-hdf5",
     ".pth": "application/zip",
@@ -142,7 +142,7 @@ def _metadata(crate: Any, entity: Any, nodes: dict[str, Node], study: About) -> 
     def about(identifier: str, kind: str, **properties: Any) -> Any:
         return crate.add(entity(crate, identifier, properties={"@type": kind, **properties}))
 
-    crate.metadata.extra_contexts.append(TERMS)
+    crate.metadata.extra_terms.update(TERMS)
     licence = study.licence if "://" in study.licence else f"https://spdx.org/licenses/{study.licence}"
     crate.name, crate.description = study.name, study.description
     root = crate.root_dataset
@@ -150,10 +150,11 @@ def _metadata(crate: Any, entity: Any, nodes: dict[str, Node], study: About) -> 
     root["license"] = about(licence, "CreativeWork", name=licence.rstrip("/").rsplit("/", 1)[-1])
     root["conformsTo"] = about(PROFILE, "CreativeWork", name="Process Run Crate", version="0.5")
     if study.citations:
-        root["citation"] = [about(one, "ScholarlyArticle", name=one) for one in study.citations]
+        root["citation"] = _plain([about(one, "ScholarlyArticle", name=one) for one in study.citations])
     if study.authors:
         known = [one if "://" in one else f"#author{k}" for k, one in enumerate(study.authors, 1)]
-        root["author"] = [about(i, "Person", name=one) for i, one in zip(known, study.authors, strict=True)]
+        people = zip(known, study.authors, strict=True)
+        root["author"] = _plain([about(identifier, "Person", name=one) for identifier, one in people])
     files = {}
     for name, node in nodes.items():
         file = node.made_by.file
@@ -191,9 +192,15 @@ def _metadata(crate: Any, entity: Any, nodes: dict[str, Node], study: About) -> 
             "CreateAction",
             name=f"rnnpipe {made.stage}: {name}",
             instrument=programs[version],
+            description=f"one call of stage {made.stage}; object: the files it read, and what it was called with",
             object=[*read_files, *noted],
-            result=[files[name]],
+            result=files[name],
         )
-    root["mentions"] = list(calls.values())
+    root["mentions"] = _plain(list(calls.values()))
     generated: dict[str, Any] = crate.metadata.generate()
     return generated
+
+
+def _plain(values: list[Any]) -> Any:
+    """One value as itself, several as a list: what RO-Crate recommends."""
+    return values[0] if len(values) == 1 else values

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
+import random
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import h5py
 import pandas as pd
 import pytest
+import yaml
 
+import rnnpipe
 from rnnpipe.cli.main import main
+from rnnpipe.errors import ArtefactError
+from rnnpipe.figures.animation import animate
+from rnnpipe.figures.style import new_figure, save_picture
+from rnnpipe.fingerprint import Fingerprint
 from rnnpipe.inputs import noted_name
 from rnnpipe.io.record import as_comment, read_record
+from rnnpipe.provenance import KNOWN_CODE, provenance
 from rnnpipe.trace import read_made_by, trace
 
 TASK = ["--task.name", "go_nogo"]
@@ -167,13 +178,52 @@ def test_no_absolute_path_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert noted_name(tmp_path / "a" / "n.pth", out) == "a/n.pth"
     assert noted_name(tmp_path.parent / "b" / "n.pth", tmp_path.parent / "c" / "x.h5") == "b/n.pth"
     assert noted_name(Path("/elsewhere/n.pth"), out) == "n.pth"
+    monkeypatch.chdir("/")
+    assert noted_name(Path("/elsewhere/a/n.pth"), Path("/elsewhere/x.h5")) == "a/n.pth"
+
+
+def test_records_in_pictures_of_every_kind(study: Path) -> None:
+    made_by = {"stage": "x", "inputs": [{"as": "a", "file": f"f ({k}) \\.h5", "sha256": "0" * 64} for k in range(200)]}
+    record = {"kind": "figure", "settings": {"text": "(a)) \\( --> é"}, "provenance": made_by}
+    figure = new_figure(30, 30)
+    figure.add_subplot(projection="3d")
+    for suffix in (".pdf", ".png"):
+        save_picture(figure, Path(f"p{suffix}"), "title", record)
+    animate(figure, Path("p.gif"), n_frames=2, record=record)
+    for suffix in (".pdf", ".png", ".gif"):
+        file = Path(f"p{suffix}")
+        assert read_record(file) == record, suffix
+        whole, rng = file.read_bytes(), random.Random(0)
+        for _ in range(100):  # no damage is more than a sentence
+            broken = bytearray(whole[: rng.choice((len(whole), rng.randrange(1, len(whole))))])
+            for _ in range(rng.randrange(4)):
+                broken[rng.randrange(len(broken))] = rng.randrange(256)
+            file.write_bytes(broken)
+            with contextlib.suppress(ArtefactError):
+                read_record(file)
+
+
+def test_a_fingerprint_is_the_same_whether_or_not_the_workflow_has_kept_its_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = provenance("info")
+    assert not KNOWN_CODE.parent.exists()
+    KNOWN_CODE.parent.mkdir()
+    Fingerprint(Path(rnnpipe.__file__).parents[1], "rnnpipe", cache=KNOWN_CODE)("rnnpipe.cli.info")
+    assert "rnnpipe.cli.info" in json.loads(KNOWN_CODE.read_text())
+    assert provenance("info") == first
+
+
+def crate_of(*words: str) -> int:
+    return main(["crate", *words, "--name", "A study", "--license", "CC-BY-4.0", "--out", "study.zip"])
 
 
 def test_a_crate_holds_a_study_and_the_calls_that_made_it(study: Path, capsys: Any) -> None:
     rocrate: Any = pytest.importorskip("rocrate.rocrate")
-    words = ["crate", "sheet.pdf", "claims.csv", "points.h5", "history.h5", "--name", "A study"]
-    words += ["--license", "CC-BY-4.0", "--citation", "https://doi.org/10.7554/eLife.21492", "--out", "study.zip"]
-    assert main(words) == 0, capsys.readouterr().err
+    words = ["sheet.pdf", "claims.csv", "points.h5", "history.h5", "--date", "2026-01-31"]
+    words += ["--citation", "https://doi.org/10.7554/eLife.21492", "--author", "A. Person"]
+    assert crate_of(*words) == 0, capsys.readouterr().err
     crate = rocrate.ROCrate("study.zip")
     files = {entity.id: entity for entity in crate.get_entities() if entity.type == "File"}
     made = {"dataset.h5", "net.pth", "history.h5", "spiking.h5", "evaluation.h5", "points.h5", "figure.png"}
@@ -184,12 +234,58 @@ def test_a_crate_holds_a_study_and_the_calls_that_made_it(study: Path, capsys: A
     calls = {action["name"].split()[1].rstrip(":"): action for action in crate.root_dataset["mentions"]}
     assert set(calls) == {"dataset", "train", "spiking", "evaluate", "fixed_points", "figures", "claims"}
     assert {one.id for one in calls["train"]["result"]} == {"net.pth", "history.h5"}
+    noted = {one["name"]: one["value"] for one in calls["train"]["object"]}
+    assert noted["seed"] == 3 and json.loads(noted["settings"])["network"]["n_units"] == 20
+    for call in calls.values():  # what the profile asks for
+        assert call.type == "CreateAction" and call["instrument"].type == "SoftwareApplication"
+        assert call["instrument"]["softwareVersion"] and call["name"] and call["result"]
+    assert crate.root_dataset["conformsTo"].id == "https://w3id.org/ro/wfrun/process/0.5"
     assert {one.id for one in calls["evaluate"]["object"] if one.type == "File"} == {
         "net.pth",
         "dataset.h5",
         "spiking.h5",
     }
     assert crate.license.id == "https://spdx.org/licenses/CC-BY-4.0"
+    assert crate.root_dataset["datePublished"] == "2026-01-31" and crate.root_dataset["author"]["name"] == "A. Person"
+    first = Path("study.zip").read_bytes()
+    assert str(study).encode() not in first
+    for file in study.glob("*.h5"):
+        os.utime(file, (1, 1))
+    assert crate_of(*words) == 0 and Path("study.zip").read_bytes() == first
+    assert crate_of(str(study)) == 0  # all of a folder
+    more = {"figure.pdf", "figure.csv", "net.mat", "ro-crate-metadata.json"}
+    assert set(zipfile.ZipFile("study.zip").namelist()) == made | more
     Path("dataset.h5").unlink()
-    assert main(words) == 3
+    capsys.readouterr()
+    assert crate_of(*words) == 3
     assert "was made of dataset.h5, which is missing" in capsys.readouterr().err
+
+
+def test_a_crate_of_a_source_has_all_that_is_asked_for_by_its_name(study: Path, capsys: Any) -> None:
+    pytest.importorskip("rocrate.rocrate")
+    experiment = {"task": "go", "learning": {"rule": "bptt"}, "seeds": [3], "seeds_per_job": 1}
+    source = {
+        "tasks": {"go": {"task": "go_nogo"}},
+        "experiments": {"a": experiment},
+        "spiking": {"lif": {}},
+        "figures": {"drawn": {"module": "fig_networks", "of": "a", "needs": {"networks": ["lif"]}}},
+    }
+    Path("config").mkdir()
+    Path("config/mine.yaml").write_text(yaml.safe_dump(source))
+    Path("config/config.yaml").write_text("sources: [mine]\n")
+    for name, place in {"net.pth": "train/a/seeds3-3/seed3.pth", "figure.pdf": "figures/drawn.pdf"}.items():
+        target = Path("results", place)
+        target.parent.mkdir(parents=True)
+        shutil.copy(name, target)
+    assert crate_of("--source", "mine") == 3
+    assert "results/claims.csv: no such file" in capsys.readouterr().err
+    for name in ("claims.csv", "claims.md"):
+        shutil.copy(name, Path("results", name))
+    assert crate_of("--source", "mine") == 0, capsys.readouterr().err
+    packed = set(zipfile.ZipFile("study.zip").namelist())
+    assert {"results/train/a/seeds3-3/seed3.pth", "results/figures/drawn.pdf", "results/claims.md"} <= packed
+    assert {"spiking.h5", "evaluation.h5", "dataset.h5"} <= packed
+    assert crate_of("--source", "mime") == 2 and crate_of() == 2
+    said = capsys.readouterr().err
+    assert "--source mime: is no source of config/config.yaml (did you mean 'mine'? known: mine)" in said
+    assert "nothing to pack is named" in said

@@ -164,13 +164,28 @@ def save(
     csv, png = path.with_suffix(".csv"), path.with_suffix(".png")
     with whole(csv) as tmp:
         table.to_csv(tmp, index=False, float_format="%.10g", lineterminator="\n")
-    text = as_text({**record, "table_sha256": sha256_of(csv)}) if record is not None else None
-    with as_styled():
-        with whole(png) as tmp:
-            noted = {} if text is None else {PNG_KEYWORD: text}
-            figure.savefig(tmp, format="png", dpi=PNG_DPI, metadata={"Software": None, **noted})
-        with whole(path) as tmp:
-            metadata = {"Title": title, "Creator": "rnnpipe", "CreationDate": None, "ModDate": None}
-            metadata |= {} if text is None else {"Keywords": text}
-            figure.savefig(tmp, format="pdf", dpi=PNG_DPI, metadata=metadata)  # dpi: of pictures within it
+    noted = None if record is None else {**record, "table_sha256": sha256_of(csv)}
+    for picture in (png, path):
+        save_picture(figure, picture, title, noted)
     return [csv, png, path]
+
+
+def save_picture(figure: Figure, path: Path, title: str, record: Mapping[str, Any] | None = None) -> None:
+    """Write a figure as PDF or PNG, whole or not at all, without dates, so that equal pictures are equal files.
+
+    Args:
+        figure: The figure.
+        path: Name that ends in .pdf or .png.
+        title: Title in the metadata of a PDF.
+        record: What made it, noted in the file (`rnnpipe.io.record`).
+    """
+    metadata: dict[str, str | None] = {"Software": None}
+    keyword = PNG_KEYWORD
+    if path.suffix == ".pdf":
+        metadata = {"Title": title, "Creator": "rnnpipe", "CreationDate": None, "ModDate": None}
+        keyword = "Keywords"
+    if record is not None:
+        metadata[keyword] = as_text(record)
+    with as_styled(), whole(path) as tmp:
+        # dpi: of pictures within a PDF, too
+        figure.savefig(tmp, format=path.suffix[1:], dpi=PNG_DPI, metadata=metadata)
