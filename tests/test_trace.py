@@ -17,15 +17,12 @@ import pandas as pd
 import pytest
 import yaml
 
-import rnnpipe
 from rnnpipe.cli.main import main
 from rnnpipe.errors import ArtefactError
 from rnnpipe.figures.animation import animate
 from rnnpipe.figures.style import new_figure, save_picture
-from rnnpipe.fingerprint import Fingerprint
 from rnnpipe.inputs import noted_name
 from rnnpipe.io.record import as_comment, read_record
-from rnnpipe.provenance import KNOWN_CODE, provenance
 from rnnpipe.trace import read_made_by, trace
 
 TASK = ["--task.name", "go_nogo"]
@@ -201,18 +198,6 @@ def test_records_in_pictures_of_every_kind(study: Path) -> None:
             file.write_bytes(broken)
             with contextlib.suppress(ArtefactError):
                 read_record(file)
-
-
-def test_a_fingerprint_is_the_same_whether_or_not_the_workflow_has_kept_its_parts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    first = provenance("info")
-    assert not KNOWN_CODE.parent.exists()
-    KNOWN_CODE.parent.mkdir()
-    Fingerprint(Path(rnnpipe.__file__).parents[1], "rnnpipe", cache=KNOWN_CODE)("rnnpipe.cli.info")
-    assert "rnnpipe.cli.info" in json.loads(KNOWN_CODE.read_text())
-    assert provenance("info") == first
 
 
 def crate_of(*words: str) -> int:
