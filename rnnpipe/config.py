@@ -37,7 +37,7 @@ from rnnpipe.config_sweeps import expand_sweeps, merge
 from rnnpipe.errors import SettingsError
 from rnnpipe.settings import canonical, parse, suggest
 from rnnpipe.sweep import Sweep
-from rnnpipe.tasks import task_class
+from rnnpipe.tasks import modules_of_task, task_class
 from rnnpipe.tasks._environment import AnyTask
 from rnnpipe.training.rules import evaluation_modules_of, modules_of, points_modules_of, selectors
 from rnnpipe.yaml_file import read_yaml
@@ -150,8 +150,7 @@ class Study:
 
     def task_modules(self, task: str) -> tuple[str, ...]:
         """Modules that a task of the configuration is, below `rnnpipe`."""
-        settings = self.task(task)
-        return (f"tasks.{settings.name}", *getattr(settings, "modules", ()))
+        return modules_of_task(self.task(task))
 
     def figure_settings(self, figure: str) -> str:
         """Settings of stage `figures`."""

@@ -21,8 +21,11 @@ from rnnpipe.analysis.traced_network import TracedNetwork
 from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.file_runs import unfold
 from rnnpipe.files import whole
+from rnnpipe.inputs import noted_inputs, sha256_of
 from rnnpipe.io.evaluation import read_table
 from rnnpipe.io.history import read_history
+from rnnpipe.io.record import as_comment
+from rnnpipe.provenance import provenance
 from rnnpipe.settings import parse, suggest
 from rnnpipe.yaml_file import read_mapping
 
@@ -62,8 +65,20 @@ def command(text: str, inputs: Sequence[str], out: Path) -> None:
     shown = as_markdown(table)
     with whole(out) as tmp:
         table.to_csv(tmp, index=False, float_format="%.10g", lineterminator="\n")
+    read = [
+        (f"{need}:{experiment}", path)
+        for (need, experiment), paths in files.items()
+        for path in map(_or_failed, paths)
+        if path.exists()
+    ]
+    record = {
+        "kind": "claims",
+        "settings": read_mapping(text),
+        "provenance": {**provenance("claims"), **noted_inputs(out, read)},
+        "table_sha256": sha256_of(out),
+    }
     with whole(out.with_suffix(".md")) as tmp:
-        tmp.write_text(shown, encoding="utf-8")
+        tmp.write_text(f"{shown}\n{as_comment(record)}", encoding="utf-8")
     print(shown)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from rnnpipe.cli._options import TASK, stage
 from rnnpipe.errors import SettingsError
+from rnnpipe.inputs import noted_inputs
 from rnnpipe.io.ctrnn import write_ctrnn
 from rnnpipe.io.exchange.trainrnnbrain import as_network, read_parameters
 from rnnpipe.networks.ctrnn import ARRAYS
@@ -18,6 +18,7 @@ from rnnpipe.networks.ctrnn_engine import CtrnnEngine
 from rnnpipe.networks.ctrnn_settings import CtrnnSettings
 from rnnpipe.networks.engines import hold_libraries
 from rnnpipe.provenance import provenance
+from rnnpipe.tasks import modules_of_task
 from rnnpipe.tasks._regression import RegressionTask
 
 
@@ -59,8 +60,8 @@ def command(settings: dict[str, Any], parameters: Path, out: Path, seed: int) ->
     clean, noisy = (task.score(engine.run(arrays, fresh.inputs, s)[0], fresh) for s in (None, noise_seed))
     plain = {"network": made.settings.model_dump(mode="json"), "seed": seed}
     plain["task"] = {"name": task.name, **task.model_dump(mode="json")}
-    made_by = provenance("convert", f"tasks.{task.name}")
-    made_by["parameters"] = hashlib.sha256(parameters.read_bytes()).hexdigest()
+    read = noted_inputs(out, [("parameters", parameters)])
+    made_by = {**provenance("convert", *modules_of_task(task)), **read}
     score = {**clean, **{f"noisy_{name}": value for name, value in noisy.items()}}
     write_ctrnn(out, network, network, made.constraints, plain, seed, score, made_by, {})
     print(

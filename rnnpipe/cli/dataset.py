@@ -12,6 +12,7 @@ from rnnpipe.dataset import DatasetSettings, blocks, episode_seeds, n_trials
 from rnnpipe.io.episodes import write_episodes
 from rnnpipe.io.trials import write_trials
 from rnnpipe.provenance import provenance
+from rnnpipe.tasks import modules_of_task
 from rnnpipe.tasks._environment import EnvironmentTask
 from rnnpipe.tasks._regression import RegressionTask
 
@@ -25,11 +26,12 @@ def command(settings: dict[str, Any], out: Path) -> None:
     """
     task, dataset = settings["task"], settings["dataset"]
     plain = {"task": {"name": task.name, **task.changed()}, "dataset": dataset.changed()}
+    made_by = provenance("dataset", *modules_of_task(task))
     if isinstance(task, EnvironmentTask):
         seeds = episode_seeds(task, dataset)
         task.make().close()  # one that cannot be made is an error here, not in every evaluation
         attributes = {"task": task.name, "dt": task.dt, "environment_id": task.id, "seed": dataset.seed}
-        write_episodes(out, seeds, plain, provenance("dataset"), **attributes)
+        write_episodes(out, seeds, plain, made_by, **attributes)
         print(f"{out}: seeds of {len(seeds)} episodes of {task.id}")
         return
     total = n_trials(task, dataset)
@@ -39,7 +41,7 @@ def command(settings: dict[str, Any], out: Path) -> None:
         blocks(task, dataset),
         total,
         plain,
-        provenance("dataset", *getattr(task, "modules", ())),
+        made_by,
         seed=dataset.seed,
         input_names=list(task.input_names),
         action_names=list(task.action_names),

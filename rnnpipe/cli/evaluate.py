@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rnnpipe.errors import SettingsError
 from rnnpipe.evaluation.run_analog import analog_run
 from rnnpipe.evaluation.run_policy import policy_run
 from rnnpipe.evaluation.run_regression import regression_run
+from rnnpipe.inputs import noted_inputs
 from rnnpipe.io.ctrnn import KIND as CTRNN
 from rnnpipe.io.evaluation import write_evaluation
 from rnnpipe.io.network import kind_of
@@ -21,6 +23,8 @@ from rnnpipe.memory import keep_freed_memory
 from rnnpipe.networks.lif_settings import LifSettings
 from rnnpipe.progress import Progress
 from rnnpipe.provenance import provenance
+from rnnpipe.settings import parse
+from rnnpipe.tasks import modules_of_task, task_class
 
 AGENT, AGENT_RUN = "sb3_agent", "rnnpipe.evaluation.run_agent"
 
@@ -111,17 +115,26 @@ def command(
         started = policy_run(
             network_path, dataset, settings["lif"], spiking, scaling_factor, seed, device, record_activity, threads
         )
+    read = ("network", network_path), ("dataset", dataset), ("spiking", spiking)
+    asked = {"seed": seed, "record_activity": record_activity, "noise_free": noise_free}
     with started as run:
         progress = Progress(run.n_trials, unit="trial")
         write_evaluation(
             out,
             run.batches,
             run.n_trials,
-            run.settings,
-            provenance("evaluate"),
+            {**run.settings, "evaluation": asked},
+            {**provenance("evaluate", *_modules(kind, run.settings)), **noted_inputs(out, read)},
             run.attributes,
             run.extra,
             progress.advance,
         )
         progress.close()
     print(f"wrote {out} ({run.n_trials} trials)", flush=True)
+
+
+def _modules(kind: str, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Modules below `rnnpipe` that the evaluation of a kind of network imports by name."""
+    values = dict(settings["task"])
+    task = parse(task_class(values.pop("name")), values, "task")
+    return (*modules_of_task(task), *([AGENT_RUN.removeprefix("rnnpipe.")] if kind == AGENT else []))

@@ -13,6 +13,8 @@ import click
 from rnnpipe.errors import SettingsError
 from rnnpipe.figures import FigureModule, figure_module, figure_names, optional_needs
 from rnnpipe.file_runs import unfold
+from rnnpipe.inputs import noted_inputs
+from rnnpipe.provenance import provenance
 from rnnpipe.settings import parse, suggest
 from rnnpipe.yaml_file import read_mapping
 
@@ -52,14 +54,20 @@ def command(figure: str, text: str, inputs: Sequence[str], out: Path | None, ani
     turning: Any = importlib.import_module("rnnpipe.figures.animation") if animation is not None else None
     if animation is not None:
         turning.check_animation(animation)
+
+    def record(path: Path, *modules: str) -> dict[str, Any]:
+        read = [(need, file) for need, group in files.items() for file in group]
+        made_by = {**provenance("figures", *modules, f"figures.{figure}"), **noted_inputs(path, read)}
+        return {"kind": "figure", "settings": {"figure": figure, **options.changed()}, "provenance": made_by}
+
     table = module.data(files, options)
     drawn = module.draw(table)
     if animation is not None:
-        written.append(turning.animate(drawn, animation))
+        written.append(turning.animate(drawn, animation, record=record(animation, "figures.animation")))
     if out is not None:
         from rnnpipe.figures.style import save
 
-        written += save(drawn, table, out, figure)
+        written += save(drawn, table, out, figure, record(out))
     for path in written:
         print(f"wrote {path}")
 

@@ -25,6 +25,7 @@ from rnnpipe.fixed_points.result import FixedPointSet
 from rnnpipe.fixed_points.search import search
 from rnnpipe.fixed_points.settings import SearchSettings
 from rnnpipe.fixed_points.visited import visited_states as rate_network_states
+from rnnpipe.inputs import noted_inputs
 from rnnpipe.io.certified_points import write_certified_points
 from rnnpipe.io.ctrnn import KIND as CTRNN
 from rnnpipe.io.ctrnn import read_ctrnn
@@ -38,8 +39,9 @@ from rnnpipe.networks.ctrnn import Ctrnn
 from rnnpipe.networks.rate_network import RateNetwork
 from rnnpipe.networks.settings import GatedSettings
 from rnnpipe.provenance import provenance
+from rnnpipe.tasks import modules_of_task
 from rnnpipe.tasks._base import Task
-from rnnpipe.tasks._environment import EnvironmentTask
+from rnnpipe.tasks._environment import AnyTask, EnvironmentTask
 from rnnpipe.tasks._regression import RegressionTask
 
 AGENT, AGENT_POINTS = "sb3_agent", "rnnpipe.evaluation.agent_points"
@@ -115,7 +117,7 @@ def _agent(path: Path, dataset: Path, search: FixedPointSettings, out: Path) -> 
         found,
         {"learning": agent.settings.model_dump(mode="json"), "fixed_points": search.changed()}
         | {"task": {"name": agent.task.name, **agent.task.model_dump(mode="json")}},
-        provenance("fixed_points", AGENT_POINTS.removeprefix("rnnpipe.")),
+        _made_by(out, path, dataset, agent.task, AGENT_POINTS.removeprefix("rnnpipe.")),
         task=agent.task.name,
         dt=agent.task.dt,
         seed=agent.seed,
@@ -123,6 +125,13 @@ def _agent(path: Path, dataset: Path, search: FixedPointSettings, out: Path) -> 
         action_names=list(agent.task.action_names),
     )
     print(f"wrote {out} ({sum(len(points.x) for _, points, _ in found.values())} fixed points)", flush=True)
+
+
+def _made_by(out: Path, network: Path, dataset: Path | None, task: AnyTask | None, *modules: str) -> dict[str, Any]:
+    """Provenance of fixed points."""
+    modules = (*modules, *(modules_of_task(task) if task is not None else ()))
+    read = noted_inputs(out, [("network", network), ("dataset", dataset)])
+    return {**provenance("fixed_points", *modules), **read}
 
 
 def _report(found: Mapping[str, tuple[Any, Any, Any]], search: FixedPointSettings) -> None:
@@ -156,7 +165,7 @@ def _gated(
         out,
         found,
         {**network.settings, "fixed_points": search.changed()},
-        provenance("fixed_points"),
+        _made_by(out, network.path, dataset, task),
         task=task.name,
         dt=task.dt,
         tau=tau,
@@ -220,7 +229,7 @@ def _certified(
         out,
         found,
         {**stored.settings, "search": settings.changed()},
-        provenance("fixed_points"),
+        _made_by(out, stored.path, dataset, task),
         task="" if task is None else task.name,
         dt=float(network.dt),
         seed=stored.seed,

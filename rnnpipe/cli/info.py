@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import h5py
 
-from rnnpipe.errors import ArtefactError
+from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.io.hdf5 import SCHEMA_VERSION, attributes, open_sound
 
 if TYPE_CHECKING:
@@ -23,8 +23,20 @@ _JSON = ("settings", "provenance")
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-def command(file: Path) -> None:
+@click.option(
+    "--trace", "traced", is_flag=True, help="walk back to what it was made of, and see whether that is still the same"
+)
+@click.option("--json", "plain", is_flag=True, help="with --trace: as JSON, with all settings")
+def command(file: Path, traced: bool, plain: bool) -> None:
     """Describe any file that a stage has written: kind, contents with axes and units, settings, provenance, score."""
+    if plain and not traced:
+        raise SettingsError("--json goes with --trace; add it.")
+    if traced:
+        from rnnpipe.trace import as_json, as_lines, trace
+
+        node = trace(file)
+        print(json.dumps(as_json(node), indent=1) if plain else "\n".join(as_lines(node)))
+        return
     if file.is_dir():
         raise ArtefactError(f"{file}: is a folder; name a file.")
     if not file.is_file():

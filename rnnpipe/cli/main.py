@@ -34,6 +34,7 @@ STAGES = {
     "claims": "Check the numbers of a paper against the evaluations.",
     "bench": "Measure the speed of training, evaluation and environments.",
     "report": "Gather a study's figures, claims and provenance into one page.",
+    "crate": "Pack a finished study as an RO-Crate.",
     "info": "Describe any file this program has written.",
 }
 

@@ -62,7 +62,11 @@ def command(
     settings = read_mapping(text)
 
     from rnnpipe.figures.consecutive import draw, tabled
+    from rnnpipe.figures.style import save_picture
     from rnnpipe.files import check_writable
+    from rnnpipe.inputs import noted_inputs
+    from rnnpipe.provenance import provenance
+    from rnnpipe.tasks import environment_task_names, task_names
 
     check_writable(out)
     n = None if steps is not None else trials or TRIALS
@@ -80,7 +84,25 @@ def command(
         who = policy or "random"
         words = {"random": "random actions", "ground_truth": "ground truth", "fixate": "fixates"}[who]
         history = play(environment, simple_policy(who, environment, seed), f"{what}: {words}", seed, n, steps)
-    _write(draw(tabled(history)), out, history.name)
+    asked = {
+        "what": what,
+        "settings": settings,
+        "policy": policy,
+        "trials": n,
+        "steps": steps,
+        "seed": seed,
+        "mode": mode,
+    }
+    known = what in (*task_names(), *environment_task_names())
+    record = {
+        "kind": "picture",
+        "settings": {name: value for name, value in asked.items() if value is not None},
+        "provenance": {
+            **provenance("plot_env", *([f"tasks.{what}"] if known else [])),
+            **noted_inputs(out, [("agent", agent_path)]),
+        },
+    }
+    save_picture(draw(tabled(history)), out, history.name, record)
     print(f"wrote {out} ({len(history.ends)} trials, {history.n_steps} steps)")
 
 
@@ -111,15 +133,3 @@ def _with_agent(
     acting = AgentPolicy(agent.model)
     name = f"{task.name}: {agent.settings.algorithm}, seed {agent.seed}"
     return play(AgentEnvironment(agent.make_env(1, seed)), acting, name, seed, n, steps, acting.rates)
-
-
-def _write(figure: Any, path: Path, title: str) -> None:
-    """Write a figure whole or not at all, without dates, so that equal pictures are equal files."""
-    from rnnpipe.figures.style import PNG_DPI, as_styled
-    from rnnpipe.files import whole
-
-    metadata: dict[str, str | None] = {"Software": None}
-    if path.suffix == ".pdf":
-        metadata = {"Title": title, "Creator": "rnnpipe", "CreationDate": None, "ModDate": None}
-    with as_styled(), whole(path) as tmp:
-        figure.savefig(tmp, format=path.suffix[1:], dpi=PNG_DPI, metadata=metadata)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rnnpipe.cli._options import TASK, stage
 from rnnpipe.errors import ArtefactError, Interrupted, SettingsError
 from rnnpipe.files import check_writable
+from rnnpipe.inputs import noted_inputs
 from rnnpipe.io.hdf5 import create, put
 from rnnpipe.io.rate_network import StoredRateNetwork, read_rate_network
 from rnnpipe.io.spiking import KIND, SCHEMA, read_spiking
@@ -28,6 +29,7 @@ from rnnpipe.process import only_one, stop_requests
 from rnnpipe.progress import Progress
 from rnnpipe.provenance import provenance
 from rnnpipe.settings import canonical
+from rnnpipe.tasks import modules_of_task
 from rnnpipe.tasks._base import Task
 from rnnpipe.training.checkpoint import Checkpoint
 
@@ -68,7 +70,7 @@ def command(settings: dict[str, Any], paths: Sequence[Path], factor_of: Path | N
     if len({one.network.n_units for one in networks}) > 1:
         raise SettingsError("networks of one file must have the same number of units; map each size by itself.")
     known = read_spiking(factor_of) if factor_of is not None else None
-    made_by = provenance("spiking", f"tasks.{task.name}")
+    made_by = provenance("spiking", *modules_of_task(task))
     plain = {"lif": lif.model_dump(mode="json"), "search": search.model_dump(mode="json")}
     plain |= {"task": {"name": task.name, **task.model_dump(mode="json")}}
     plain |= {name: networks[0].settings[name] for name in ("network", "learning") if name in networks[0].settings}
@@ -92,7 +94,8 @@ def command(settings: dict[str, Any], paths: Sequence[Path], factor_of: Path | N
                         f" state is in {kept.path} and the same command continues from there."
                     )
         progress.close()
-        _write(out, task, networks, done, search, plain, made_by)
+        read = [*(("network", one.path) for one in networks), ("factor_of", factor_of)]
+        _write(out, task, networks, done, search, plain, {**made_by, **noted_inputs(out, read)})
         kept.drop()
     mapped = [row for row in done if np.isfinite(row["heldout"])]
     accuracy = f", mean held-out accuracy {np.mean([row['heldout'] for row in mapped]):.3f}" if mapped else ""
@@ -182,7 +185,7 @@ def _write(
     done: Sequence[Measures],
     search: SearchSettings,
     plain: dict[str, Any],
-    made_by: dict[str, str],
+    made_by: dict[str, Any],
 ) -> None:
     nets = [one.network for one in networks]
     tau = np.stack([net.tau.astype(np.float64) for net in nets])

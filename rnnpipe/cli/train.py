@@ -11,6 +11,7 @@ import click
 
 from rnnpipe.cli._options import TASK, stage
 from rnnpipe.provenance import provenance
+from rnnpipe.tasks import modules_of_task
 from rnnpipe.training.job import Job
 from rnnpipe.training.rules import groups_of, modules_of, rule_of
 
@@ -90,6 +91,6 @@ def command(
         checkpoint_seconds=checkpoint_seconds,
         device=device,
         threads=threads,
-        provenance=provenance("train", *modules_of(plain), *getattr(settings["task"], "modules", ())),
+        provenance=provenance("train", *modules_of_task(settings["task"]), *modules_of(plain)),
     )
     learner.train(job)

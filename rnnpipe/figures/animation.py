@@ -10,7 +10,7 @@ import importlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from PIL import Image
 from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.figures.style import as_styled
 from rnnpipe.files import whole
+from rnnpipe.io.record import as_text
 from rnnpipe.progress import Progress
 
 N_FRAMES = 72
@@ -49,13 +50,14 @@ def check_animation(path: Path) -> None:
         _ffmpeg()
 
 
-def animate(figure: Figure, path: Path, n_frames: int = N_FRAMES) -> Path:
+def animate(figure: Figure, path: Path, n_frames: int = N_FRAMES, record: Mapping[str, Any] | None = None) -> Path:
     """Write one turn of a figure's 3-D axes.
 
     Args:
         figure: The figure; axes that are not 3-D stand still.
         path: Name that ends in .gif or .mp4.
         n_frames: Frames of the turn, shown 20 a second.
+        record: What made it; noted in a GIF (`rnnpipe.io.record`).
 
     Returns:
         The file written.
@@ -71,7 +73,10 @@ def animate(figure: Figure, path: Path, n_frames: int = N_FRAMES) -> Path:
     try:
         with as_styled():
             frames = _frames(figure, n_frames, progress)
-            (_write_gif if path.suffix == ".gif" else _write_mp4)(frames, path, n_frames)
+            if path.suffix == ".gif":
+                _write_gif(frames, path, n_frames, b"" if record is None else as_text(record).encode())
+            else:
+                _write_mp4(frames, path)
     finally:
         progress.close()
     return path
@@ -96,7 +101,7 @@ def _frames(figure: Figure, n_frames: int, progress: Progress) -> Iterator[NDArr
         axes.view_init(elev=axes.elev, azim=start)
 
 
-def _write_gif(frames: Iterator[NDArray[np.uint8]], path: Path, n_frames: int) -> None:
+def _write_gif(frames: Iterator[NDArray[np.uint8]], path: Path, n_frames: int, comment: bytes) -> None:
     """One palette for all frames, without dithering, so that what stands still stays as it is."""
     pictures = [Image.fromarray(frame) for frame in frames]
     sampled = pictures[:: max(1, n_frames // SAMPLED)]
@@ -111,11 +116,17 @@ def _write_gif(frames: Iterator[NDArray[np.uint8]], path: Path, n_frames: int) -
     shown = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
     with whole(path) as tmp:
         shown[0].save(
-            tmp, format="GIF", save_all=True, append_images=shown[1:], duration=1000 // FRAMES_PER_SECOND, loop=0
+            tmp,
+            format="GIF",
+            save_all=True,
+            append_images=shown[1:],
+            duration=1000 // FRAMES_PER_SECOND,
+            loop=0,
+            comment=comment,
         )
 
 
-def _write_mp4(frames: Iterator[NDArray[np.uint8]], path: Path, n_frames: int) -> None:
+def _write_mp4(frames: Iterator[NDArray[np.uint8]], path: Path) -> None:
     first = next(frames)
     height, width = first.shape[:2]
     with whole(path) as tmp, tempfile.TemporaryFile() as words:

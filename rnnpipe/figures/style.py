@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -16,6 +16,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from rnnpipe.files import whole
+from rnnpipe.inputs import sha256_of
+from rnnpipe.io.record import PNG_KEYWORD, as_text
 
 P = ParamSpec("P")
 
@@ -142,7 +144,9 @@ def note(axes: Axes, text: str) -> None:
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=GREY, fontsize=6, wrap=True)
 
 
-def save(figure: Figure, table: pd.DataFrame, path: Path, title: str) -> list[Path]:
+def save(
+    figure: Figure, table: pd.DataFrame, path: Path, title: str, record: Mapping[str, Any] | None = None
+) -> list[Path]:
     """Write a figure as PDF and PNG and its source data as CSV, each whole or not at all.
 
     Without dates or random identifiers, so that equal input gives equal bytes.
@@ -152,6 +156,7 @@ def save(figure: Figure, table: pd.DataFrame, path: Path, title: str) -> list[Pa
         table: The numbers that it plots, tidy.
         path: Name of the PDF; the other two differ from it in their suffix.
         title: Title in the metadata of the PDF.
+        record: What made it; noted in the PDF and the PNG, with the hash of the table (`rnnpipe.io.record`).
 
     Returns:
         The files written, the PDF last.
@@ -159,10 +164,28 @@ def save(figure: Figure, table: pd.DataFrame, path: Path, title: str) -> list[Pa
     csv, png = path.with_suffix(".csv"), path.with_suffix(".png")
     with whole(csv) as tmp:
         table.to_csv(tmp, index=False, float_format="%.10g", lineterminator="\n")
-    with as_styled():
-        with whole(png) as tmp:
-            figure.savefig(tmp, format="png", dpi=PNG_DPI, metadata={"Software": None})
-        with whole(path) as tmp:
-            metadata = {"Title": title, "Creator": "rnnpipe", "CreationDate": None, "ModDate": None}
-            figure.savefig(tmp, format="pdf", dpi=PNG_DPI, metadata=metadata)  # dpi: of pictures within it
+    noted = None if record is None else {**record, "table_sha256": sha256_of(csv)}
+    for picture in (png, path):
+        save_picture(figure, picture, title, noted)
     return [csv, png, path]
+
+
+def save_picture(figure: Figure, path: Path, title: str, record: Mapping[str, Any] | None = None) -> None:
+    """Write a figure as PDF or PNG, whole or not at all, without dates, so that equal pictures are equal files.
+
+    Args:
+        figure: The figure.
+        path: Name that ends in .pdf or .png.
+        title: Title in the metadata of a PDF.
+        record: What made it, noted in the file (`rnnpipe.io.record`).
+    """
+    metadata: dict[str, str | None] = {"Software": None}
+    keyword = PNG_KEYWORD
+    if path.suffix == ".pdf":
+        metadata = {"Title": title, "Creator": "rnnpipe", "CreationDate": None, "ModDate": None}
+        keyword = "Keywords"
+    if record is not None:
+        metadata[keyword] = as_text(record)
+    with as_styled(), whole(path) as tmp:
+        # dpi: of pictures within a PDF, too
+        figure.savefig(tmp, format=path.suffix[1:], dpi=PNG_DPI, metadata=metadata)

@@ -80,7 +80,7 @@ def write_certified_points(
     path: str | Path,
     found: Mapping[str, FixedPointSet],
     settings: Mapping[str, Any],
-    provenance: Mapping[str, str],
+    provenance: Mapping[str, Any],
     **attrs: Any,
 ) -> None:
     """Write the fixed points of a rate network, by the input's label; the attribute `summary` is JSON."""

@@ -50,7 +50,7 @@ class StoredCtrnn:
     seed: int
     score: dict[str, Any]
     """Of the network on fresh trials, without noise and (`noisy_`) with it; see `RegressionTask.score`."""
-    provenance: dict[str, str]
+    provenance: dict[str, Any]
 
 
 def write_ctrnn(
@@ -61,7 +61,7 @@ def write_ctrnn(
     settings: Mapping[str, Any],
     seed: int,
     score: Mapping[str, Any],
-    provenance: Mapping[str, str],
+    provenance: Mapping[str, Any],
     resume: Mapping[str, Any],
 ) -> None:
     """Write a trained network and the state that resumes its training."""

@@ -26,7 +26,7 @@ def write_episodes(
     path: str | Path,
     seeds: NDArray[np.int64],
     settings: dict[str, Any],
-    provenance: dict[str, str],
+    provenance: dict[str, Any],
     **attrs: Any,
 ) -> None:
     """Write the seeds of episodes."""

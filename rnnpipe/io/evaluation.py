@@ -82,7 +82,7 @@ def write_evaluation(
     batches: Iterable[tuple[Columns, Columns, Columns]],
     n_trials: int,
     settings: Mapping[str, Any],
-    provenance: Mapping[str, str],
+    provenance: Mapping[str, Any],
     attributes: Mapping[str, Any],
     extra: Columns,
     progress: Callable[[int], None],

@@ -61,7 +61,7 @@ def write_fixed_points(
     path: str | Path,
     found: Mapping[str, tuple[NDArray[np.float64], FixedPoints, NDArray[np.float64]]],
     settings: Mapping[str, Any],
-    provenance: Mapping[str, str],
+    provenance: Mapping[str, Any],
     **attrs: Any,
 ) -> None:
     """Write what was found: by the input's label its values, the fixed points and the policy at them."""

@@ -49,7 +49,7 @@ Schema = Mapping[str, Field]
 
 @contextlib.contextmanager
 def create(
-    path: str | Path, kind: str, settings: Mapping[str, Any], provenance: Mapping[str, str], **attributes: Any
+    path: str | Path, kind: str, settings: Mapping[str, Any], provenance: Mapping[str, Any], **attributes: Any
 ) -> Iterator[h5py.File]:
     """Write a new artefact; it appears under its name only when it is whole.
 

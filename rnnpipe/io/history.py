@@ -42,7 +42,7 @@ def write_history(
     path: str | Path,
     rows: list[dict[str, Any]],
     settings: Mapping[str, Any],
-    provenance: Mapping[str, str],
+    provenance: Mapping[str, Any],
     **attrs: Any,
 ) -> None:
     """Write the validations of a training, one column a measure."""
@@ -79,7 +79,7 @@ def write_bptt_history(
     rows: list[dict[str, Any]],
     losses: list[float],
     settings: Mapping[str, Any],
-    provenance: Mapping[str, str],
+    provenance: Mapping[str, Any],
     **attrs: Any,
 ) -> None:
     """Write the evaluations of a supervised training, one column a measure, and the loss of every training trial."""
@@ -159,7 +159,7 @@ def write_regression_history(
     losses: list[float],
     errors: list[float],
     settings: Mapping[str, Any],
-    provenance: Mapping[str, str],
+    provenance: Mapping[str, Any],
     participation: Sequence[NDArray[np.floating]] | None = None,
     **attrs: Any,
 ) -> None:

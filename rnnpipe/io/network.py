@@ -46,7 +46,7 @@ class Network:
     policy: dict[str, Tensor]
     value: dict[str, Tensor]
     score: dict[str, Any]
-    provenance: dict[str, str]
+    provenance: dict[str, Any]
     parameters: dict[str, dict[str, Tensor]]
     """Parameters of policy and value as they are trained: not masked, without the gates of a simple network."""
     masks: dict[str, dict[str, Tensor]]

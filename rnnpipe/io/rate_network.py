@@ -55,7 +55,7 @@ def write_rate_network(
     network: RateNetwork,
     settings: Mapping[str, Any],
     score: Mapping[str, Any],
-    provenance: Mapping[str, str],
+    provenance: Mapping[str, Any],
     resume: Mapping[str, Any],
 ) -> None:
     """Write a trained network and the state that resumes its training."""

@@ -36,7 +36,7 @@ def write_trials(
     batches: Iterable[Trials],
     n_trials: int,
     settings: dict[str, Any],
-    provenance: dict[str, str],
+    provenance: dict[str, Any],
     **attrs: Any,
 ) -> None:
     """Write batches of trials one after another as one file of `n_trials`."""

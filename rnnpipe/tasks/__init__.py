@@ -53,6 +53,11 @@ def task_class(name: str) -> type[Task] | type[EnvironmentTask]:
     return found
 
 
+def modules_of_task(task: Task | EnvironmentTask) -> tuple[str, ...]:
+    """Modules that a task is, below `rnnpipe`: they are imported by name."""
+    return (f"tasks.{task.name}", *getattr(task, "modules", ()))
+
+
 def trial_task_class(name: str) -> type[Task]:
     """The trial-structured task of that name.
 

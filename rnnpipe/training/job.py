@@ -31,7 +31,7 @@ class Job:
     checkpoint_seconds: float
     device: str
     threads: int
-    provenance: dict[str, str]
+    provenance: dict[str, Any]
 
     def network(self, seed: int) -> Path:
         """File of the network of a seed."""

@@ -80,7 +80,7 @@ def write_results(
     history_path: str | Path,
     settings: Mapping[str, Any],
     seed: int,
-    provenance: Mapping[str, str],
+    provenance: Mapping[str, Any],
 ) -> None:
     """Write the best networks (with the state that resumes the training) and the history."""
     reached = learner.reached_criterion

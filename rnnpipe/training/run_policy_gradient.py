@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from rnnpipe.errors import SettingsError, TrainingError
 from rnnpipe.files import check_writable
+from rnnpipe.inputs import noted_inputs
 from rnnpipe.io.match import check_start
 from rnnpipe.io.network import read_network
 from rnnpipe.memory import keep_freed_memory
@@ -27,7 +29,7 @@ def train(job: Job) -> None:
     settings, seed, initial = job.settings, job.seeds[0], job.initial
     keep_freed_memory()
     where = choose_device(job.device, settings["task"])
-    made_by = dict(job.provenance)
+    made_by: dict[str, Any] = dict(job.provenance)
     network_path, history = job.network(seed), job.history(seed)
     start = None
     if initial is not None:
@@ -62,6 +64,7 @@ def train(job: Job) -> None:
             # beside the declared outputs, which a workflow engine deletes when a job fails
             network_path = network_path.with_name(f"{network_path.stem}.failed.pth")
             history = history.with_name(f"{history.name.removesuffix('.h5')}.failed.h5")
+        made_by |= noted_inputs(network_path, [("initial", initial)]) if initial is not None else {}
         write_results(learner, network_path, history, job.plain, seed, made_by)
         if failed and settings["learning"].on_failure == "error":
             raise TrainingError(

@@ -13,6 +13,7 @@ import torch
 
 from rnnpipe.errors import ArtefactError, Interrupted, SettingsError, TrainingError
 from rnnpipe.files import check_writable
+from rnnpipe.inputs import noted_inputs
 from rnnpipe.io.history import write_history
 from rnnpipe.process import only_one, stop_requests
 from rnnpipe.progress import Progress
@@ -45,7 +46,7 @@ def train(job: Job) -> None:
         choose_device("cuda")
     device = "cuda" if job.device == "cuda" else "cpu"
     torch.set_num_threads(1)  # results must not depend on the number of threads
-    made_by = {**job.provenance, **{name: metadata.version(name) for name in LIBRARIES}}
+    made_by: dict[str, Any] = {**job.provenance, **{name: metadata.version(name) for name in LIBRARIES}}
     start = None
     if job.initial is not None:
         start = _start(job.initial, task, settings)
@@ -68,6 +69,7 @@ def train(job: Job) -> None:
             how = f"training from the start, the environments did not repeat what is noted in {place}"
         print(how, flush=True)
         _run(learner, kept, job.checkpoint_seconds)
+        made_by |= noted_inputs(agent_path, [("initial", job.initial)]) if job.initial is not None else {}
         agent = trained(learner, seed, made_by)
         score = agent.score
         write_history(

@@ -43,7 +43,7 @@ class Agent:
     score: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """How learning ended: `n_steps`, `n_trials_trained`, `n_updates`, `reached_criterion`, and the last block's
     measures."""
-    provenance: Mapping[str, str] = field(default_factory=dict, repr=False)
+    provenance: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """What made it, where stage `train` did."""
 
     def make_env(self, n_envs: int = 16, seed: int | None = None) -> VecEnv:
@@ -82,7 +82,7 @@ def train_agent(
     return trained(learner, seed)
 
 
-def trained(learner: Learner, seed: int, provenance: Mapping[str, str] | None = None) -> Agent:
+def trained(learner: Learner, seed: int, provenance: Mapping[str, Any] | None = None) -> Agent:
     """The agent of a learner at the end of its training.
 
     Raises:

@@ -70,6 +70,8 @@ def make_corpus(folder: Path) -> None:
     run("fixed_points", f"--network={gated}/n.pth", f"--dataset={gated}/trials.h5", *FEW, f"--out={gated}/points.h5")
     run("fixed_points", f"--network={ctrnn}/n.pth", *SEARCH, f"--out={ctrnn}/points.h5")
     run("spiking", f"--network={rate}/n.pth", *FACTORS, f"--out={rate}/spiking.h5")
+    drawn = ["--figure=fig_learning", f"--inputs=history={gated}/history.h5"]
+    run("figures", *drawn, f"--out={gated}/f.pdf")
     run("export", f"--network={rate}/n.pth", f"--out={rate}/n.mat")
     write_tensors(
         folder / "n.checkpoint",
@@ -126,6 +128,8 @@ def read(path: Path, kind: str) -> None:
 def targets() -> list[Target]:
     """Every reader, through the commands that use it."""
     found = [Target("info", name, lambda _, bad, __: ["info", str(bad)]) for name in FILES]
+    found += [Target("trace", name, lambda _, bad, __: ["info", "--trace", str(bad)], 2.0) for name in FILES[:-1]]
+    found += [Target("record", name, lambda _, bad, __: ["info", "--trace", str(bad)]) for name in RECORDS]
     for name in FILES[:-1]:
         folder, stem = name.split("/")[0], Path(name).stem
         kind = {"n": folder if name.endswith(".pth") else "mat"}.get(stem, stem)
@@ -224,3 +228,5 @@ FILES = (
     *("gated/points.h5", "ctrnn/points.h5", "rate/spiking.h5", "rate/n.mat", "n.checkpoint"),
 )
 """Files that `rnnpipe info` describes."""
+RECORDS = ("gated/f.pdf", "gated/f.png")
+"""Files that say what made them without being made for it."""
