@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import math
@@ -31,6 +32,12 @@ from rnnpipe.io.mat5 import read_variables
 from rnnpipe.io.network import kind_of, read_tensors, write_tensors
 from rnnpipe.networks.rate_parameters import initial_network
 from rnnpipe.networks.rate_settings import RateSettings
+
+BEFORE_ITS_START = (
+    "UEsDBBQAAAAAABFofF2pMMX+BwAAAAcAAAAKAAAAYXQvbmRhLnBrbGNvbnRlbnRQSwECFAMUAAAAAAARaHxdqTDF/gf3//8GAAAACgAA"
+    "AAAAAAAAAAAAgAEAAAAAbi9kYXRhLnBrbFBLBQYAAAAAAQABADgAAAAvAQIUAAA="
+)
+"""An archive with a record at a negative place; found by `fuzz/guided.py`."""
 
 CAMPAIGN = Path(__file__).parent / "fuzz" / "campaign.py"
 ROW = {
@@ -228,6 +235,7 @@ def test_an_archive_is_whole_and_what_it_seems(tmp_path: Path) -> None:
         (data[: at + 40] + b"\x01" + data[at + 41 :], "is damaged"),  # a weight, which PyTorch would take
         (rewritten(data, lambda _, part: (part, zipfile.ZIP_DEFLATED)), "compressed"),
         (rewritten(data, lambda _, part: (part + bytes(10**7), zipfile.ZIP_DEFLATED)), "compressed"),
+        (base64.b64decode(BEFORE_ITS_START), "before its start"),
         (old.getvalue(), "no archive"),
         (deep.getvalue(), "larger or deeper"),
     ):

@@ -20,6 +20,7 @@ from rnnpipe.figures import fig_sweep
 from rnnpipe.figures.source_data import of
 from rnnpipe.io.history import write_bptt_history
 from rnnpipe.sweep import label, members
+from rnnpipe.trace import trace
 
 GRID = {"network.n_units": [10, 20], "network.activation": ["sigmoid", "softplus"]}
 BASE: dict[str, Any] = {
@@ -166,6 +167,11 @@ def test_the_table_has_one_row_a_network(tmp_path: Path) -> None:
     assert row["network"].endswith("grid_20_softplus/seeds2-3/seed3.pth")
     never = table["seed"] < 2
     assert table["trials_to_criterion"].isna().equals(never) and table["reached_criterion"].equals(~never)
+    traced = trace(out)
+    assert traced.made_by.stage == "gather" and [one.state for one in traced.inputs] == ["same"] * 20
+    shown = out.with_suffix(".md").read_text().splitlines()
+    assert shown[2] == "| grid_10_sigmoid | 10 | sigmoid | 5 | 3 | 400 | accuracy 0.91 (0.91 to 0.91) |"
+    assert len(shown) == 2 + 4 + 2
     Path(row["history"]).unlink()
     with pytest.raises(ArtefactError, match=r"seed3\.history\.h5: is not there"):
         gather(settings, folder)

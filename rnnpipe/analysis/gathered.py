@@ -62,6 +62,32 @@ def gather(settings: GatherSettings, folder: str | Path) -> pd.DataFrame:
     return table[[*(name for name in table if name not in last), *last]]
 
 
+def histories(settings: GatherSettings, folder: str | Path) -> list[Path]:
+    """The files that the table is made of, in its order."""
+    return [path for _, _, _, path in _places(settings, Path(folder))]
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """The table in short for a reader: a row an experiment."""
+    names = varied(table)
+    heads = ["experiment", *names, "networks", "reached criterion", "median trials to it", "best score"]
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    for experiment, some in table.groupby("experiment", sort=False):
+        first = some.iloc[0]
+        trials = some["trials_to_criterion"].median()
+        scores = some["best_score"]
+        cells = [
+            str(experiment),
+            *(str(first[name]).replace("|", "\\|") for name in names),
+            str(len(some)),
+            str(int(some["reached_criterion"].sum())),
+            "-" if math.isnan(trials) else f"{trials:.10g}",
+            f"{first['score']} {scores.median():.4g} ({scores.min():.4g} to {scores.max():.4g})".replace("_", " "),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def _places(settings: GatherSettings, folder: Path) -> list[tuple[str, int, dict[str, Any], Path]]:
     """Member, seed, varied settings and history of every network."""
     jobs = {seed: "" for seed in settings.seeds}

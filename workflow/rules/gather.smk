@@ -3,12 +3,13 @@ rule gather:
     input:
         lambda w: study.gather_inputs(w.experiment),
     output:
-        report(
+        csv=report(
             "results/gather/{experiment}.csv",
             caption="../report/gather.rst",
             category="Networks",
             labels={"networks": "{experiment}", "format": "CSV"},
         ),
+        md="results/gather/{experiment}.md",
     log:
         "results/logs/gather/{experiment}.log",
     benchmark:
@@ -27,5 +28,5 @@ rule gather:
     message:
         "Gathering the networks of {wildcards.experiment}"
     shell:
-        "exec python -m rnnpipe gather --settings {params.settings:q} --folder {params.folder} --out {output}"
+        "exec python -m rnnpipe gather --settings {params.settings:q} --folder {params.folder} --out {output.csv}"
         " > {log} 2>&1"
