@@ -1,4 +1,4 @@
-"""`docs/tasks.md` as it stands: its task file in a copy of the repository, its study, its commands, its figure."""
+"""`docs/tutorial.md` as it stands: its task file in a copy of the repository, its study, its commands, its figure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "tasks.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
 COMMAND = ".venv/bin/snakemake --cores 2 results/figures/fig_yes_no.pdf results/claims.csv"
 TESTS = ".venv/bin/pytest tests/test_tasks.py tests/test_environments.py -k yes_no"
 
@@ -52,7 +52,7 @@ def run(tree: Path, *words: str) -> str:
 def test_the_page_shows_the_template() -> None:
     template = (ROOT / "rnnpipe" / "tasks" / "_template.py").read_text("utf-8")
     shown = blocks("python")[0].split("\n", 1)[1]
-    assert shown == template.replace('"_template"', '"yes_no"'), "docs/tasks.md and _template.py differ"
+    assert shown == template.replace('"_template"', '"yes_no"'), "docs/tutorial.md and _template.py differ"
     assert any(COMMAND in block for block in blocks("bash")) and any(TESTS in block for block in blocks("bash"))
 
 
