@@ -1,0 +1,189 @@
+"""Every code block of every page: Python runs, YAML is read, commands are parsed by the program that they call."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import types
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from pages import PAGES, ROOT, Block, blocks, commands
+from rnnpipe.cli.main import main, rnnpipe
+from rnnpipe.config import load_study
+from rnnpipe.yaml_file import parse_yaml
+
+RUN_ELSEWHERE = {
+    "docs/agents.md": "test_sb3.py",
+    "docs/neurogym.md": "test_neurogym.py",
+    "docs/supervised.md": "test_dataloader.py",
+    "docs/transforms.md": "test_transforms_docs.py",
+    "docs/tutorial.md": "test_tasks_own.py",
+}
+"""Pages whose Python is run by tests of their subject."""
+
+KNOWN = {"python3", "pip", "pytest", "ruff", "mypy", "snakefmt", "mkdocs", "cp", ".", "squeue", "awk", "xargs"}
+"""Commands that are not ours: their lines are checked for shell syntax only."""
+
+FILES = {"config/config.yaml"}
+SECTIONS = {"tasks", "datasets", "experiments", "spiking", "figures", "claims", "scales"}
+
+
+def identify(block: Block) -> str:
+    return f"{block.page}:{block.line}"
+
+
+def every(*languages: str) -> Any:
+    found = [block for page in PAGES for block in blocks(page, *languages)]
+    return pytest.mark.parametrize("block", found, ids=identify)
+
+
+def test_there_is_no_other_kind_of_block() -> None:
+    languages = {block.language for page in PAGES for block in blocks(page)}
+    assert languages <= {"python", "yaml", "bash"}
+    assert sum(len(blocks(page)) for page in PAGES) > 50
+
+
+# -- YAML ----------------------------------------------------------------------------------------------------------
+
+
+@every("yaml")
+def test_yaml_is_a_study(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a source, with the tasks of the others; or as config.yaml, with the repository's sources."""
+    values = parse_yaml(block.code, identify(block))
+    if not set(values) <= SECTIONS:
+        assert load_study(values, [ROOT / "config"]).tasks
+        return
+    monkeypatch.setattr("rnnpipe.figures.figure_names", lambda: [*names, "fig_accuracy"])
+    monkeypatch.setitem(sys.modules, "rnnpipe.figures.fig_accuracy", own_figure())
+    source = tmp_path / "page.yaml"
+    # the task of the tutorial is a file that a reader makes; what it is a copy of is there
+    source.write_text(block.code.replace("{task: yes_no}", "{task: rdm_fixed}"))
+    if "neurogym:" in block.code and find_spec("neurogym") is None:
+        pytest.skip("NeuroGym is not installed (docs/neurogym.md)")
+    study = load_study({"sources": [str(source)], "device": "cpu"}, [ROOT / "config"])
+    assert set(study.tasks) >= set(values.get("tasks", {}))
+
+
+from rnnpipe.figures import figure_names  # noqa: E402
+
+names = figure_names()
+
+
+# -- commands ------------------------------------------------------------------------------------------------------
+
+
+def parsed(words: list[str]) -> None:
+    """Let the command line parse the words of a command of ours, all flags and settings included."""
+    group = rnnpipe.make_context("rnnpipe", list(words), resilient_parsing=False)
+    name, command, rest = rnnpipe.resolve_command(group, [*group._protected_args, *group.args])
+    assert command is not None
+    command.make_context(name, rest, parent=group)
+
+
+@cache
+def targets() -> set[str]:
+    """What can be asked of the workflow by name."""
+    from rnnpipe.config import read_study
+
+    study = read_study(ROOT / "config" / "config.yaml")
+    figures = {f"results/figures/{name}.{end}" for name in [*study.figures, "fig_yes_no"] for end in ("pdf", "png", "csv")}
+    sources = {path.stem for path in (ROOT / "config").glob("*.yaml")}
+    return figures | sources | {"results/claims.csv", "results/bench.jsonl", "bench", "train"}
+
+
+@every("bash")
+def test_commands_are_right(block: Block) -> None:
+    subprocess.run(["bash", "-n"], input=block.code, text=True, check=True)
+    for words in commands(block.code):
+        program, rest = words[0], words[1:]
+        if program == "rnnpipe" and "-m" not in rest:
+            rest = ["--task.name=rdm_fixed" if word == "--task.name=yes_no" else word for word in rest]
+            rest = ["rdm_fixed" if word == "yes_no" else word for word in rest]
+            try:
+                parsed(rest)
+            except click.ClickException as error:
+                pytest.fail(f"{identify(block)}: {' '.join(words)}: {error.format_message()}")
+        elif program == "snakemake":
+            from snakemake.cli import get_argument_parser
+
+            got, unknown = get_argument_parser().parse_known_args(rest)
+            assert unknown == [] and set(got.targets) <= targets(), words
+        else:
+            assert program in KNOWN, words
+
+
+def test_a_wrong_flag_would_be_found() -> None:
+    with pytest.raises(click.UsageError, match="n_unitz"):
+        parsed(["train", "--task.name", "rdm_fixed", "--network.n_unitz", "3", "--seed", "1"])
+    assert commands("a b  # c\n.venv/bin/d 'e f' && g | h\n") == [["a", "b"], ["d", "e f"], ["g"], ["h"]]
+
+
+# -- Python --------------------------------------------------------------------------------------------------------
+
+
+@every("python")
+def test_python_compiles(block: Block) -> None:
+    compile(block.code, identify(block), "exec")
+
+
+def test_all_python_is_run() -> None:
+    """Each page with Python is run here or by the test that `RUN_ELSEWHERE` names, which names the page."""
+    here = Path(__file__).read_text()
+    for page in (page for page in PAGES if blocks(page, "python")):
+        where = RUN_ELSEWHERE.get(page)
+        text = here.split("# -- Python")[1] if where is None else (ROOT / "tests" / where).read_text()
+        assert Path(page).name in text, page
+
+
+def own_figure() -> types.ModuleType:
+    """The figure of docs/howto_figure.md as a module."""
+    made = types.ModuleType("rnnpipe.figures.fig_accuracy")
+    exec(compile(blocks("docs/howto_figure.md", "python")[0].code, "fig_accuracy.py", "exec"), made.__dict__)
+    return made
+
+
+SMALL = {
+    "train": ["--learning.max_updates=2", "--learning.validation_interval=1", "--learning.validation_trials=20",
+              "--learning.on_failure=keep", "--network.n_units=10", "--value_network.n_units=10", "--device=cpu"],
+    "dataset": ["--dataset.trials_per_condition=3"],
+}  # fmt: skip
+"""What makes the commands of a page quick."""
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which all of docs/howto_figure.md and docs/howto_data.md was done, and README.md's Python after it."""
+    folder = tmp_path_factory.mktemp("pages")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr("rnnpipe.figures.figure_names", lambda: [*names, "fig_accuracy"])
+        patch.setitem(sys.modules, "rnnpipe.figures.fig_accuracy", own_figure())
+        for page in ("docs/howto_figure.md", "README.md", "docs/howto_data.md"):
+            follow(page)
+            if page == "README.md":
+                (folder / "evaluation.h5").rename(folder / "motion.h5")
+    return folder
+
+
+def follow(page: str) -> None:
+    """Do what a page says, block after block; of README.md its Python only."""
+    variables: dict[str, Any] = {}
+    for block in blocks(page, "python", "bash"):
+        if block.language == "python" and not block.code.startswith("# rnnpipe/"):
+            exec(compile(block.code, identify(block), "exec"), variables)
+        elif block.language == "bash" and page != "README.md":
+            for words in commands(block.code):
+                assert words[0] == "rnnpipe"
+                assert main([*words[1:], *SMALL.get(words[1], [])]) == 0, words
+
+
+def test_pages_are_followed(followed: Path) -> None:
+    for name in ("accuracy.pdf", "accuracy.png", "accuracy.csv", "mine.pth", "both.pdf", "both.csv"):
+        assert (followed / name).stat().st_size > 100, name
+    assert "animal" in (followed / "both.csv").read_text()
