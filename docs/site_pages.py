@@ -124,7 +124,7 @@ def on_files(files: Any, config: Any) -> Any:
     results = ROOT / config["extra"]["results"]
     made = {f"reference/{name}.md": reference(name) for name in REFERENCE}
     made |= {"claims.md": claims(results), "benchmarks.md": benchmarks(results)}
-    made |= {page: relinked((ROOT / path).read_text("utf-8"), path) for path, page in PAGES.items() if page not in files}
+    made |= {page: relinked((ROOT / path).read_text("utf-8"), path) for path, page in PAGES.items() if files.get_file_from_path(page) is None}
     for page, content in made.items():
         files.append(File.generated(config, page, content=content))
     return files

@@ -13,7 +13,7 @@ from rnnpipe.io.fixed_points import read_fixed_points
 from rnnpipe.io.mat import read_mat
 
 DOCS = Path(__file__).parents[1] / "docs"
-SPIKERNN, TRAINRNNBRAIN = "coming_from_spikernn", "coming_from_trainrnnbrain"
+SPIKERNN, TRAINRNNBRAIN, PYRL = "coming_from_spikernn", "coming_from_trainrnnbrain", "coming_from_pyrl"
 
 HELP = {
     SPIKERNN: [
@@ -23,6 +23,10 @@ HELP = {
     TRAINRNNBRAIN: [
         *(["train", "--learning.rule=regression", f"--task.name={name}"] for name in ("flip_flop", "cddm")),
         *([name] for name in ("dataset", "evaluate", "fixed_points", "figures", "convert")),
+    ],
+    PYRL: [
+        ["train", "--task.name=rdm_fixed"],
+        *([name] for name in ("dataset", "evaluate", "figures", "plot-env")),
     ],
 }
 """Command lines whose help lists the flags of a page."""
@@ -44,7 +48,7 @@ def steps(name: str) -> list[list[str]]:
     return [words[1:] for words in commands]
 
 
-@pytest.mark.parametrize("name", HELP)
+@pytest.mark.parametrize("name", [*HELP, "migration"])
 def test_every_python_name_exists(name: str) -> None:
     names = set(re.findall(r"`(rnnpipe\.[a-zA-Z_.]+\w)", page(name)))
     assert len(names) > 3

@@ -15,7 +15,8 @@ import pytest
 
 from pages import PAGES, ROOT, Block, blocks, commands
 from rnnpipe.cli.main import main, rnnpipe
-from rnnpipe.config import load_study
+from rnnpipe.config import load_study, read_study
+from rnnpipe.figures import figure_names
 from rnnpipe.yaml_file import parse_yaml
 
 RUN_ELSEWHERE = {
@@ -30,7 +31,9 @@ RUN_ELSEWHERE = {
 KNOWN = {"python3", "pip", "pytest", "ruff", "mypy", "snakefmt", "mkdocs", "cp", ".", "squeue", "awk", "xargs"}
 """Commands that are not ours: their lines are checked for shell syntax only."""
 
-FILES = {"config/config.yaml"}
+FIGURES = [*figure_names(), "fig_accuracy"]
+"""All figures, and that of docs/howto_figure.md."""
+
 SECTIONS = {"tasks", "datasets", "experiments", "spiking", "figures", "claims", "scales"}
 
 
@@ -59,7 +62,7 @@ def test_yaml_is_a_study(block: Block, tmp_path: Path, monkeypatch: pytest.Monke
     if not set(values) <= SECTIONS:
         assert load_study(values, [ROOT / "config"]).tasks
         return
-    monkeypatch.setattr("rnnpipe.figures.figure_names", lambda: [*names, "fig_accuracy"])
+    monkeypatch.setattr("rnnpipe.figures.figure_names", lambda: FIGURES)
     monkeypatch.setitem(sys.modules, "rnnpipe.figures.fig_accuracy", own_figure())
     source = tmp_path / "page.yaml"
     # the task of the tutorial is a file that a reader makes; what it is a copy of is there
@@ -70,27 +73,19 @@ def test_yaml_is_a_study(block: Block, tmp_path: Path, monkeypatch: pytest.Monke
     assert set(study.tasks) >= set(values.get("tasks", {}))
 
 
-from rnnpipe.figures import figure_names  # noqa: E402
-
-names = figure_names()
-
-
 # -- commands ------------------------------------------------------------------------------------------------------
 
 
 def parsed(words: list[str]) -> None:
     """Let the command line parse the words of a command of ours, all flags and settings included."""
-    group = rnnpipe.make_context("rnnpipe", list(words), resilient_parsing=False)
-    name, command, rest = rnnpipe.resolve_command(group, [*group._protected_args, *group.args])
-    assert command is not None
-    command.make_context(name, rest, parent=group)
+    command = rnnpipe.get_command(click.Context(rnnpipe), words[0])
+    assert command is not None, f"no stage {words[0]}"
+    command.make_context(words[0], words[1:])
 
 
 @cache
 def targets() -> set[str]:
     """What can be asked of the workflow by name."""
-    from rnnpipe.config import read_study
-
     study = read_study(ROOT / "config" / "config.yaml")
     figures = {f"results/figures/{name}.{end}" for name in [*study.figures, "fig_yes_no"] for end in ("pdf", "png", "csv")}
     sources = {path.stem for path in (ROOT / "config").glob("*.yaml")}
@@ -162,7 +157,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("rnnpipe.figures.figure_names", lambda: [*names, "fig_accuracy"])
+        patch.setattr("rnnpipe.figures.figure_names", lambda: FIGURES)
         patch.setitem(sys.modules, "rnnpipe.figures.fig_accuracy", own_figure())
         for page in ("docs/howto_figure.md", "README.md", "docs/howto_data.md"):
             follow(page)
