@@ -59,7 +59,9 @@ REFERENCE = {
 }  # fmt: skip
 """By page of the reference: its title and the modules of `rnnpipe` on it."""
 
-NOT_MADE = "!!! note\n    There are no results where this site was built. `{command}` makes `{path}`; build it again then.\n"
+NOT_MADE = (
+    "!!! note\n    There are no results where this site was built. `{command}` makes `{path}`; build it again then.\n"
+)
 
 
 def relinked(text: str, source: str) -> str:
@@ -124,7 +126,11 @@ def on_files(files: Any, config: Any) -> Any:
     results = ROOT / config["extra"]["results"]
     made = {f"reference/{name}.md": reference(name) for name in REFERENCE}
     made |= {"claims.md": claims(results), "benchmarks.md": benchmarks(results)}
-    made |= {page: relinked((ROOT / path).read_text("utf-8"), path) for path, page in PAGES.items() if files.get_file_from_path(page) is None}
+    made |= {
+        page: relinked((ROOT / path).read_text("utf-8"), path)
+        for path, page in PAGES.items()
+        if files.get_file_from_path(page) is None
+    }
     for page, content in made.items():
         files.append(File.generated(config, page, content=content))
     return files

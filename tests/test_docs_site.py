@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-
 from pages import PAGES, ROOT, links
 
 
