@@ -48,7 +48,7 @@ def commands(code: str) -> list[list[str]]:
             if set(word) <= set(";&|"):
                 made.append([])
             else:
-                made[-1].append(word.removeprefix(".venv/bin/"))
+                made[-1].append(re.sub(r"^\.venv/(docs/)?bin/", "", word))
         made.append([])
     return [words for words in made if words]
 

@@ -170,7 +170,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which all of docs/howto_figure.md and docs/howto_data.md was done, and README.md's Python after it."""
+    """A folder in which docs/howto_figure.md, then README.md's Python, then docs/howto_data.md was followed."""
     folder = tmp_path_factory.mktemp("pages")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
