@@ -21,6 +21,9 @@ PAGES = {
 }
 """Files of the repository by page; links to them are links to the page."""
 
+MADE = ("claims.md", "benchmarks.md")
+"""Pages that are made of results, and so are no files."""
+
 REFERENCE = {
     "tasks": ("Tasks and trials", ["tasks", "trials", "settings", "errors"]),
     "environments": (
@@ -125,7 +128,7 @@ def on_files(files: Any, config: Any) -> Any:
 
     results = ROOT / config["extra"]["results"]
     made = {f"reference/{name}.md": reference(name) for name in REFERENCE}
-    made |= {"claims.md": claims(results), "benchmarks.md": benchmarks(results)}
+    made |= dict(zip(MADE, (claims(results), benchmarks(results)), strict=True))
     made |= {
         page: relinked((ROOT / path).read_text("utf-8"), path)
         for path, page in PAGES.items()
