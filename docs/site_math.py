@@ -1,4 +1,4 @@
-"""Equations of docstrings for the reference (an extension of Griffe; see mkdocs.yml): shown as they are written."""
+"""Equations of docstrings for the reference (an extension of Griffe; see mkdocs.yml): MathML, which browsers draw."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ import textwrap
 from typing import Any
 
 from griffe import Extension
+from latex2mathml.converter import convert
 
 BLOCK = re.compile(r"^( *)\.\. math::[ \t]*(\S.*)?\n((?:\1 +\S.*\n?|[ \t]*\n)*)", re.M)
 
 
 def shown(text: str) -> str:
-    """A docstring whose `.. math::` blocks are code blocks and whose inline equations are code."""
+    """A docstring whose `.. math::` blocks and inline equations are MathML."""
 
     def block(match: re.Match[str]) -> str:
-        lines = "\n".join(part for part in (match[2], textwrap.dedent(match[3]).strip("\n")) if part)
-        return textwrap.indent(f"```latex\n{lines}\n```\n\n", match[1])
+        latex = " ".join((match[2] or "", *textwrap.dedent(match[3]).split("\n"))).strip()
+        if "&" in latex:
+            latex = rf"\begin{{split}} {latex} \end{{split}}"
+        return f'{match[1]}<div class="equation">{convert(latex, display="block")}</div>\n\n'
 
-    return re.sub(r":math:(`[^`]+`)", r"\1", BLOCK.sub(block, text + "\n")).rstrip("\n")
+    return re.sub(r":math:`([^`]+)`", lambda match: convert(match[1]), BLOCK.sub(block, text + "\n")).rstrip("\n")
 
 
 class Equations(Extension):

@@ -62,6 +62,9 @@ REFERENCE = {
 }  # fmt: skip
 """By page of the reference: its title and the modules of `rnnpipe` on it."""
 
+WIDE = "---\nhide: [toc]\n---\n"
+"""Head of a page that is a table."""
+
 NOT_MADE = (
     "!!! note\n    There are no results where this site was built. `{command}` makes `{path}`; build it again then.\n"
 )
@@ -97,23 +100,23 @@ def reference(name: str) -> str:
 
 def claims(results: Path) -> str:
     """The page of claims: the table that the workflow wrote."""
-    text = "# Claims\n\nNumbers of papers, the band in which ours count as the same, and what was measured.\n\n"
+    text = WIDE + "# Claims\n\nNumbers of papers, the band in which ours count as the same, and what was measured.\n\n"
     path = results / "claims.md"
     return text + (path.read_text("utf-8") if path.is_file() else missing("snakemake --cores 8 results/claims.csv"))
 
 
 def benchmarks(results: Path) -> str:
     """The page of benchmarks: a table of the lines that `rnnpipe bench` wrote."""
-    text = "# Benchmarks\n\nMedians of one run; ratios are between things measured in that run.\n\n"
+    text = WIDE + "# Benchmarks\n\nMedians of one run; ratios are between things measured in that run.\n\n"
     path = results / "bench.jsonl"
     if not path.is_file():
         return text + missing("snakemake --cores 2 results/bench.jsonl")
     lines = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
     text += "| what | value | unit | threads | repetitions | ratio | to |\n|---|---:|---|---:|---:|---:|---|\n"
     for line in lines:
-        ratio = "" if line["ratio"] is None else f"{line['ratio']:.3g}"
+        ratio = f"{line['ratio']:.3g}" if "ratio" in line else ""  # `rnnpipe bench` leaves out what there is none of
         cells = [line["name"], f"{line['value']:.4g}", line["unit"], line["threads"], line["n"], ratio]
-        text += "| " + " | ".join(map(str, [*cells, line["ratio_to"] or ""])) + " |\n"
+        text += "| " + " | ".join(map(str, [*cells, line.get("ratio_to", "")])) + " |\n"
     return text
 
 

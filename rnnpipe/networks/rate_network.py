@@ -1,6 +1,8 @@
-"""A rate network as plain arrays: what is trained, stored, mapped to spikes and analysed is this one description.
+r"""A rate network as plain arrays: what is trained, stored, mapped to spikes and analysed is this one description.
 
-.. math:: tau_i dx_i/dt = -x_i + sum_j W_ij r_j + b_i + sum_k W_in,ik u_k, r = phi(x), o = W_out r + b_out
+.. math::
+    \tau_i \dot x_i = -x_i + \sum_j W_{ij} r_j + b_i + \sum_k W_{in,ik} u_k, \quad r = \phi(x), \quad
+    o = W_{out} r + b_{out}
 
 The recurrent matrix is W_ij = w_ij s_j M_ij: magnitudes w (not negative under Dale's principle), the sign s of the
 presynaptic unit, and a mask M of absent connections.
