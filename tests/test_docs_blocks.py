@@ -1,11 +1,15 @@
-"""Every code block of every page: Python runs, YAML is read, commands are parsed by the program that they call."""
+"""Every code block of every page: which test runs it; YAML is read as a study, the workflow is asked for a plan.
+
+Python and commands of ours are run in `test_docs_followed.py` and in tests that it names. Commands of other programs
+are run by what `RUN_BY` names; here their shell syntax is checked, and that what they ask for is there.
+"""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
-import types
-from functools import cache
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,27 +17,24 @@ from typing import Any
 import click
 import pytest
 from pages import PAGES, ROOT, Block, blocks, commands
+from test_docs_followed import COMMANDS_ELSEWHERE, FOLLOWED, PYTHON_ELSEWHERE
 
 from rnnpipe import declared
-from rnnpipe.cli.main import main, rnnpipe
-from rnnpipe.config import load_study, read_study
-from rnnpipe.figures import figure_names
+from rnnpipe.cli.main import rnnpipe
+from rnnpipe.config import load_study
 from rnnpipe.yaml_file import parse_yaml
 
-RUN_ELSEWHERE = {
-    "docs/agents.md": "test_sb3.py",
-    "docs/neurogym.md": "test_neurogym.py",
-    "docs/supervised.md": "test_dataloader.py",
-    "docs/transforms.md": "test_transforms_docs.py",
-    "docs/tutorial.md": "test_tasks_own.py",
+RUN_BY = {
+    **{program: (".ci/run", program) for program in ("pip", "ruff", "mypy", "snakefmt", "mkdocs")},
+    **{program: (".ci/run", 'bash -euc "${readme[') for program in ("python3", "pytest")},
+    **{program: ("tests/cluster/test_slurm.py", r"^squeue .*scancel$") for program in ("squeue", "awk", "xargs")},
+    "cp": ("tests/test_tasks_own.py", "_template.py"),
+    "python": ("tests/test_fuzz_files.py", "campaign.py"),
 }
-"""Pages whose Python is run by tests of their subject."""
+"""Which file runs a program that is not ours, and the words there that say so."""
 
-KNOWN = {"python3", "pip", "pytest", "ruff", "mypy", "snakefmt", "mkdocs", "cp", ".", "squeue", "awk", "xargs"}
-"""Commands that are not ours: their lines are checked for shell syntax only."""
-
-FIGURES = [*figure_names(), "fig_accuracy"]
-"""All figures, and that of docs/howto_figure.md."""
+NOT_RUN = {". activate"}
+"""What is checked for shell syntax only."""
 
 SECTIONS = {"tasks", "datasets", "experiments", "spiking", "figures", "claims", "scales"}
 
@@ -51,6 +52,11 @@ def test_there_is_no_other_kind_of_block() -> None:
     languages = {block.language for page in PAGES for block in blocks(page)}
     assert languages <= {"python", "yaml", "bash"}
     assert sum(len(blocks(page)) for page in PAGES) > 50
+    for page in PAGES:
+        text = (ROOT / page).read_text("utf-8")
+        assert len(re.findall(r"^\s*(?:```|~~~)", text, re.M)) == 2 * len(blocks(page)), page
+        prose = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+        assert not re.search(r"^(?![*-] |\d+\. | ).*\n\n {4}", prose, re.M), f"{page}: indented code"
 
 
 # -- YAML ----------------------------------------------------------------------------------------------------------
@@ -61,7 +67,7 @@ def test_yaml_is_a_study(block: Block, tmp_path: Path, monkeypatch: pytest.Monke
     """As a source, with the tasks of the others; or as config.yaml, with the repository's sources."""
     values = parse_yaml(block.code, identify(block))
     if not set(values) <= SECTIONS:
-        assert load_study(values, [ROOT / "config"]).tasks
+        assert load_study(values, [ROOT]).tasks
         return
     if "fig_accuracy" in block.code:
         declare_own_figure(tmp_path, monkeypatch)
@@ -70,7 +76,7 @@ def test_yaml_is_a_study(block: Block, tmp_path: Path, monkeypatch: pytest.Monke
     source.write_text(block.code.replace("{task: yes_no}", "{task: rdm_fixed}"))
     if "neurogym:" in block.code and find_spec("neurogym") is None:
         pytest.skip("NeuroGym is not installed (docs/neurogym.md)")
-    study = load_study({"sources": [str(source)], "device": "cpu"}, [ROOT / "config"])
+    study = load_study({"sources": [str(source)], "device": "cpu"}, [ROOT])
     assert set(study.tasks) >= set(values.get("tasks", {}))
 
 
@@ -98,15 +104,21 @@ def parsed(words: list[str]) -> None:
     command.make_context(words[0], words[1:])
 
 
-@cache
-def targets() -> set[str]:
-    """What can be asked of the workflow by name."""
-    study = read_study(ROOT / "config" / "config.yaml")
-    figures = {
-        f"results/figures/{name}.{end}" for name in [*study.figures, "fig_yes_no"] for end in ("pdf", "png", "csv")
-    }
-    sources = {path.stem for path in (ROOT / "config").glob("*.yaml")}
-    return figures | sources | {"results/claims.csv", "results/bench.jsonl", "bench", "train"}
+def asked(words: list[str]) -> Any:
+    """What a command line asks Snakemake for."""
+    from snakemake.cli import get_argument_parser
+
+    got, unknown = get_argument_parser().parse_known_args(words)
+    assert unknown == [], words
+    return got
+
+
+def exists(program: str, words: list[str]) -> bool:
+    """Whether the repository has the files and extras that a command of another program names."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    wanted = [match[1] for word in words if (match := re.fullmatch(r"\.\[(\w+)\]", word))]
+    files = [word for word in words if re.match(r"(tests|rnnpipe)/|requirements.*\.txt$", word) and program != "cp"]
+    return set(wanted) <= set(extras) and all((ROOT / file).exists() for file in files)
 
 
 @every("bash")
@@ -114,29 +126,49 @@ def test_commands_are_right(block: Block) -> None:
     subprocess.run(["bash", "-n"], input=block.code, text=True, check=True)
     for words in commands(block.code):
         program, rest = words[0], words[1:]
-        if program == "rnnpipe" and "-m" not in rest:
-            rest = ["--task.name=rdm_fixed" if word == "--task.name=yes_no" else word for word in rest]
+        if program == "rnnpipe":
+            # the task of the tutorial is a file that a reader makes; what it is a copy of is there
             rest = ["rdm_fixed" if word == "yes_no" else word for word in rest]
             try:
                 parsed(rest)
             except click.ClickException as error:
                 pytest.fail(f"{identify(block)}: {' '.join(words)}: {error.format_message()}")
         elif program == "snakemake":
-            from snakemake.cli import get_argument_parser
-
-            got, unknown = get_argument_parser().parse_known_args(rest)
-            assert unknown == [] and set(got.targets) <= targets(), words
-        else:
-            assert program in KNOWN, words
+            asked(rest)
+        elif " ".join(words) not in NOT_RUN:
+            file, said = RUN_BY[program]
+            assert said in (ROOT / file).read_text("utf-8"), words
+            assert exists(program, rest), words
 
 
 def test_a_wrong_flag_would_be_found() -> None:
     with pytest.raises(click.UsageError, match="n_unitz"):
         parsed(["train", "--task.name", "rdm_fixed", "--network.n_unitz", "3", "--seed", "1"])
     assert commands("a b  # c\n.venv/bin/d 'e f' && g | h\n") == [["a", "b"], ["d", "e f"], ["g"], ["h"]]
+    assert not exists("pip", ["install", "-e", ".[sb4]"]) and not exists("pytest", ["tests/test_nothing.py"])
 
 
-# -- Python --------------------------------------------------------------------------------------------------------
+@pytest.mark.slow
+def test_the_workflow_has_a_plan_for_all_that_pages_ask_for(tmp_path: Path) -> None:
+    """One plan for all targets, with what they set; the figure of the tutorial is made by test_tasks_own.py."""
+    found = [words for page in PAGES for block in blocks(page, "bash") for words in commands(block.code)]
+    calls = [asked(words[1:]) for words in found if words[0] == "snakemake"]
+    targets = {target for call in calls for target in call.targets} - {"results/figures/fig_yes_no.pdf"}
+    settings = sorted({setting for call in calls for setting in call.config or []})
+    assert len(targets) > 5 and settings == ["device=cuda", "scale=smoke"]
+    # as config/README.md keeps scales apart
+    words = ["-n", "--cores", "2", "--directory", str(tmp_path), "--configfile", "config/config.yaml"]
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *words, "--config", *settings, "--", *sorted(targets)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0 and "This was a dry-run" in done.stdout, done.stdout[-2000:]
+
+
+# -- all of it -----------------------------------------------------------------------------------------------------
 
 
 @every("python")
@@ -144,63 +176,13 @@ def test_python_compiles(block: Block) -> None:
     compile(block.code, identify(block), "exec")
 
 
-def test_all_python_is_run() -> None:
-    """Each page with Python is run here or by the test that `RUN_ELSEWHERE` names, which names the page."""
-    here = Path(__file__).read_text()
-    for page in (page for page in PAGES if blocks(page, "python")):
-        where = RUN_ELSEWHERE.get(page)
-        text = here.split("# -- Python")[1] if where is None else (ROOT / "tests" / where).read_text()
-        assert Path(page).name in text, page
-
-
-def own_figure() -> types.ModuleType:
-    """The figure of docs/howto_figure.md as a module."""
-    made = types.ModuleType("rnnpipe.figures.fig_accuracy")
-    exec(compile(blocks("docs/howto_figure.md", "python")[0].code, "fig_accuracy.py", "exec"), made.__dict__)
-    return made
-
-
-SMALL = {
-    "train": ["--learning.max_updates=2", "--learning.validation_interval=1", "--learning.validation_trials=20",
-              "--learning.on_failure=keep", "--network.n_units=10", "--value_network.n_units=10", "--device=cpu"],
-    "dataset": ["--dataset.trials_per_condition=3"],
-}  # fmt: skip
-"""What makes the commands of a page quick."""
-
-
-@pytest.fixture(scope="module")
-def followed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which docs/howto_figure.md, then README.md's Python, then docs/howto_data.md was followed."""
-    folder = tmp_path_factory.mktemp("pages")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr("rnnpipe.figures.figure_names", lambda: FIGURES)
-        patch.setitem(sys.modules, "rnnpipe.figures.fig_accuracy", own_figure())
-        for page in ("docs/howto_figure.md", "README.md", "docs/howto_data.md"):
-            follow(page)
-            if page == "README.md":
-                (folder / "evaluation.h5").rename(folder / "motion.h5")
-    return folder
-
-
-def follow(page: str) -> None:
-    """Do what a page says, block after block; of README.md its Python only."""
-    variables: dict[str, Any] = {}
-    for block in blocks(page, "python", "bash"):
-        if block.language == "python" and not block.code.startswith("# rnnpipe/"):
-            exec(compile(block.code, identify(block), "exec"), variables)
-        elif block.language == "bash" and page != "README.md":
-            for words in commands(block.code):
-                assert words[0] == "rnnpipe"
-                assert main([*words[1:], *SMALL.get(words[1], [])]) == 0, words
-
-
-def test_pages_are_followed(followed: Path) -> None:
-    for name in ("accuracy.pdf", "accuracy.png", "accuracy.csv", "mine.pth", "both.pdf", "both.csv"):
-        assert (followed / name).stat().st_size > 100, name
-    assert "animal" in (followed / "both.csv").read_text()
-
-
-def test_the_examples_among_the_tasks_run() -> None:
-    for block in blocks("docs/tasks.md", "python"):
-        exec(compile(block.code, identify(block), "exec"), {})
+def test_everything_is_run() -> None:
+    """Python and commands of each page: by test_docs_followed.py or a test that it names, which names the page."""
+    here = {page for pages in FOLLOWED for page in pages}
+    for page in PAGES:
+        ours = [words for block in blocks(page, "bash") for words in commands(block.code) if words[0] == "rnnpipe"]
+        for needed, elsewhere in ((blocks(page, "python"), PYTHON_ELSEWHERE), (ours, COMMANDS_ELSEWHERE)):
+            if page in elsewhere:
+                assert needed and Path(page).stem in (ROOT / "tests" / elsewhere[page]).read_text("utf-8"), page
+            else:
+                assert not needed or page in here, f"nothing runs {page}"

@@ -66,6 +66,21 @@ def test_one_file_is_a_task_everywhere(tree: Path) -> None:
 
 
 @pytest.mark.slow
+def test_its_stages_one_by_one(tree: Path) -> None:
+    """The page's commands, but for the number of updates and trials."""
+    (block,) = (block for block in blocks("bash") if block.startswith("rnnpipe"))
+    more = {
+        "train": ["--learning.max_updates=2", "--learning.validation_interval=1", "--learning.on_failure=keep"],
+        "dataset": ["--dataset.trials_per_condition=20"],
+    }
+    lines = [line.split()[1:] for line in block.splitlines()]
+    assert [words[0] for words in lines] == ["train", "dataset", "evaluate", "figures"]
+    calls = "".join(f"assert main({[*words, *more.get(words[0], [])]}) == 0\n" for words in lines)
+    run(tree, "-c", f"from rnnpipe.cli.main import main\n{calls}")
+    assert (tree / "evaluation.h5").stat().st_size > 1000 and (tree / "learning.pdf").stat().st_size > 1000
+
+
+@pytest.mark.slow
 def test_from_the_file_to_the_figure(tree: Path) -> None:
     """The page's study, of which one network is enough."""
     study = tree / "config" / "yes_no.yaml"
