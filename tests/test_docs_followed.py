@@ -29,6 +29,7 @@ PYTHON_ELSEWHERE = {
 COMMANDS_ELSEWHERE = {
     "docs/coming_from_spikernn.md": "test_docs.py",
     "docs/coming_from_trainrnnbrain.md": "test_docs.py",
+    "docs/provenance.md": "test_trace.py",  # of a small source
     "docs/tutorial.md": "test_tasks_own.py",
 }
 """Pages whose commands of ours are run by another test."""
