@@ -44,6 +44,11 @@ from rnnpipe.settings import canonical
 # no orphans: a stage that is started by `exec` ends when Snakemake is killed
 os.environ.update(RNNPIPE_END_WITH_PARENT=this_process())
 
+# where Snakemake keeps its records; it says so itself, but in a stack trace
+records = Path(".snakemake").absolute()
+if not os.access(records if records.exists() else records.parent, os.W_OK):
+    raise WorkflowError(f"{records}: cannot be written; run the workflow in a folder that can.")
+
 try:
     study = load_study(config, (".", ROOT), "config/config.yaml")
 except RnnpipeError as error:
