@@ -51,7 +51,7 @@ def test_killed_six_times_it_ends_with_the_same_bytes(place: Place, undisturbed:
 def test_a_full_disk_is_told_and_nothing_is_half_written(place: Place, undisturbed: Place) -> None:
     if reason := why_not():
         pytest.skip(reason)
-    done = in_own_mounts("full", place.tree, undisturbed.folder, place.folder, 180)
+    done = in_own_mounts("full_results", place.tree, undisturbed.folder, place.folder, "100")
     assert done.returncode == 0, done.stdout
 
 

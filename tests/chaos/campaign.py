@@ -1,11 +1,11 @@
 """Kill the workflow many times: `python tests/chaos/campaign.py --kills 60 --seed 1`.
 
 The study (`study.yaml`) has every stage. It is made once undisturbed, and once while Snakemake, all that it has
-started, or one process of a stage gets SIGKILL, SIGTERM, SIGINT or SIGHUP: at some moment of its life, or while a file
-is being written. After each kill the same command goes on, after `snakemake --unlock` where Snakemake could not take
-its own lock away. Whenever it comes to its end, and after the last kill by one plain call, everything must be as
-undisturbed: every result byte for byte, no temporary file, checkpoint or lock left, no process either. Logs and
-benchmarks hold times: of them, only the names are compared.
+started, or one process of a stage gets SIGKILL, SIGTERM, SIGINT or SIGHUP: at some moment of its life, while a file is
+being written, or once a training has kept a checkpoint. After each kill the same command goes on, after
+`snakemake --unlock` where Snakemake could not take its own lock away. Whenever it comes to its end, and after the last
+kill by one plain call, everything must be as undisturbed: every result byte for byte, no temporary file, checkpoint or
+lock left, no process either. Logs and benchmarks hold times: of them, only the names are compared.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument(
         "--small", action="store_true", help="one training, its evaluation, a figure and the claims only"
     )
-    parser.add_argument("--folder", type=Path, help="where to work; kept (by default a temporary folder)")
+    parser.add_argument("--folder", type=Path, help="where to work; kept, and the undisturbed run used again")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chaos") as temporary:
         folder = arguments.folder or Path(temporary)
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def campaign(folder: Path, kills: int, seed: int, targets: tuple[str, ...]) -> int:
-    tree = make_tree(folder / "tree")
+    tree = folder / "tree" if (folder / "tree").exists() else make_tree(folder / "tree")
     undisturbed = Place(folder / "undisturbed", tree, targets)
     started = time.monotonic()
     undisturbed.plain()

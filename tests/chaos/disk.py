@@ -1,4 +1,4 @@
-"""A disk that is full, and one that is read-only: `python tests/chaos/disk.py full TREE UNDISTURBED FOLDER`.
+"""A disk that is full, and one that is read-only: `python tests/chaos/disk.py full TREE UNDISTURBED FOLDER 100`.
 
 It must run where it may mount, and where its mounts are seen by nobody else: under `unshare --map-root-user --mount`.
 `in_own_mounts` starts it there, and needs no root for it.
@@ -6,6 +6,7 @@ It must run where it may mount, and where its mounts are seen by nobody else: un
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -41,20 +42,27 @@ def mount(folder: Path, size_kb: int) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_kb}k", "tmpfs", str(folder)], check=True)
 
 
-def full(place: Place, undisturbed: Place, rooms_kb: list[int]) -> None:
-    """Leave ever more room, too little each time; then enough."""
-    mount(place.folder, SIZE_KB)
-    ballast = place.folder / "ballast"
+def full(place: Place, undisturbed: Place, disk: Path, rooms_kb: list[int]) -> None:
+    """Leave so much room on a disk, too little each time; then enough.
+
+    Where its own records are on that disk, too, Snakemake says so in stack traces.
+    """
+    disk.mkdir(exist_ok=True)
+    mount(disk, SIZE_KB)
+    ballast = disk / "ballast"
     for room in rooms_kb:
         ballast.write_bytes(b"")
-        fill(ballast, shutil.disk_usage(place.folder).free - room * 1024)
+        fill(ballast, shutil.disk_usage(disk).free - room * 1024)
         done = place.run()
-        print(f"{room} kB: status {done.returncode}\n{done.stdout}", flush=True)
+        print(f"{disk}, {room} kB: status {done.returncode}\n{done.stdout}", flush=True)
         assert done.returncode != 0, "it was room enough"
-        assert "Traceback" not in done.stdout and "No space left on device" in done.stdout
+        if disk == place.results:
+            sentences = re.findall(r"^rnnpipe: (\S+): cannot be written \(No space left on device\)", done.stdout, re.M)
+            assert sentences and all(path.startswith("results/") for path in sentences)
+            assert "Traceback" not in done.stdout
+        ballast.unlink()
         assert place.whole_or_absent(undisturbed) == []
         place.unlock()
-    ballast.unlink()
     place.plain()
     assert place.differences(undisturbed) == []
 
@@ -90,7 +98,9 @@ def main(what: str, tree: str, undisturbed: str, folder: str, *rooms_kb: str) ->
     there = Place(Path(undisturbed), Path(tree), SMALL)
     here = Place(Path(folder), Path(tree), SMALL)
     if what == "full":
-        full(here, there, [int(room) for room in rooms_kb])
+        full(here, there, here.folder, [int(room) for room in rooms_kb])
+    elif what == "full_results":
+        full(here, there, here.results, [int(room) for room in rooms_kb])
     else:
         read_only(here, there)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -17,8 +18,8 @@ from chaos.running import PATIENCE, Place, cpu_seconds, processes, wait_until
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 VICTIMS = ("snakemake", "group", "stage", "stage", "stage")
 """The main process alone, it and all that it has started (a closed terminal, Ctrl-C), or one process of a stage."""
-MOMENTS = ("cpu", "cpu", "writing")
-"""After some CPU time of the victim, or while a file is being written."""
+MOMENTS = ("some time", "some time", "writing", "checkpoint")
+"""After some CPU time of the victim, while a file is being written, or after a training has kept a new checkpoint."""
 LONGEST_LIFE = {"snakemake": 3.0, "group": 4.0, "stage": 3.5}
 """CPU seconds after which a victim is killed at the latest."""
 LAST_BREATH = 2.0
@@ -57,7 +58,7 @@ class Killer:
             self._look_at_logs()
             self.seen.defects += [
                 f"{name}: half-written, after kill {self.seen.n_kills}"
-                for name in self.place.whole_or_absent(self.undisturbed)
+                for name in self.place.whole_or_absent(self.undisturbed, killed=True)
             ]
             if status == 0 and self.seen.n_kills < kills:
                 self._compare()
@@ -84,8 +85,11 @@ class Killer:
             victim, number = self.rng.choice(VICTIMS), self.rng.choice(SIGNALS)
             moment, life = self.rng.choice(MOMENTS), self.rng.uniform(0, LONGEST_LIFE[victim])
             target = self._target(process, victim)
-            if target is None or not self._wait(process, target, moment, life):
+            if target is not None:
+                target = self._wait(process, victim, target, moment, life)
+            if target is None:
                 continue
+            n_stages = len(processes(self.place.folder)) - 1
             try:
                 if victim == "group":
                     os.killpg(target, number)
@@ -100,6 +104,8 @@ class Killer:
                 self._ended(target)
             elif number != signal.SIGTERM or victim == "group":  # by it alone, Snakemake waits for its jobs
                 process.wait(PATIENCE)
+                if victim == "snakemake":
+                    self.seen.counts["stages whose Snakemake died"] += n_stages
 
     def _ended(self, pid: int) -> None:
         wait_until(lambda: pid not in processes(self.place.folder), f"the end of process {pid}")
@@ -115,22 +121,44 @@ class Killer:
             time.sleep(0.01)
         return None
 
-    def _wait(self, process: subprocess.Popen[str], target: int, moment: str, life: float) -> bool:
-        """Wait for the moment drawn; whether it came while the victim lived."""
-        while process.poll() is None and os.path.exists(f"/proc/{target}/environ"):
-            if moment == "writing":
-                if any(self.place.results.rglob(".*.part")):
-                    return True
-            elif cpu_seconds(target) >= life:
-                return True
-            time.sleep(0.002)
-        return False
+    def _wait(self, process: subprocess.Popen[str], victim: str, target: int, moment: str, life: float) -> int | None:
+        """Wait for the moment drawn; whom it hits, or None if the workflow or the victim came to its end before."""
+        begin = time.time()
+        while process.poll() is None:
+            if moment == "some time":
+                if target not in processes(self.place.folder):
+                    return None
+                if cpu_seconds(target) >= life:
+                    return target
+            else:
+                at_work = self._writer() if moment == "writing" else self._trainer(begin)
+                if at_work is not None:
+                    return at_work if victim == "stage" else target
+            time.sleep(0.01)
+        return None
+
+    def _writer(self) -> int | None:
+        """The process that is writing a file now."""
+        for part in self.place.results.rglob(".*.part"):
+            pid = int(part.name.split(".")[-2])
+            if pid in processes(self.place.folder):
+                return pid
+        return None
+
+    def _trainer(self, begin: float) -> int | None:
+        """A process that has kept a checkpoint since then."""
+        for path in self.place.results.glob("train/*/.*.checkpoint"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime > begin:
+                    for pid, words in processes(self.place.folder).items():
+                        if str(path.relative_to(self.place.folder)) in words:
+                            return pid
+        return None
 
     def _no_orphans(self) -> None:
         """Stages whose Snakemake is gone save what they have and end, at once."""
         left = processes(self.place.folder)
         before = {pid: cpu_seconds(pid) for pid in left}
-        self.seen.counts["stages that saw Snakemake die"] += len(left)
 
         def gone_or_at_work() -> bool:
             alive = processes(self.place.folder)
@@ -149,5 +177,6 @@ class Killer:
             if text.startswith("continuing") and key not in self.resumed:
                 self.resumed.add(key)
                 self.seen.counts["continued from a checkpoint"] += 1
-            if "Traceback" in text:
+            # Python itself ends so when it is interrupted before it runs anything of ours
+            if "Traceback" in text and not ("KeyboardInterrupt" in text and "rnnpipe/cli" not in text):
                 self.seen.defects.append(f"{log}: a stack trace\n{text[-1500:]}")

@@ -153,9 +153,12 @@ class Place:
         said += [f"{name}: other bytes" for name in here.keys() & there.keys() if here[name] != there[name]]
         return sorted([*said, *(f"{name}: left over" for name in self.leftovers())])
 
-    def whole_or_absent(self, undisturbed: Place) -> list[str]:
-        """As `differences`, of a run that has not come to its end: what is there must be whole."""
-        there, kept = undisturbed.files(), (".checkpoint", ".lock")
+    def whole_or_absent(self, undisturbed: Place, killed: bool = False) -> list[str]:
+        """As `differences`, of a run that has not come to its end: what is there must be whole.
+
+        What a killed process was writing stays under its temporary name until the file is made again.
+        """
+        there, kept = undisturbed.files(), (".checkpoint", ".lock", ".part")[: 3 if killed else 2]
         here = {name: digest for name, digest in self.files().items() if digest and not name.endswith(kept)}
         return sorted(name for name, digest in here.items() if there.get(name) != digest)
 
