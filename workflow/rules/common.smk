@@ -37,6 +37,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from rnnpipe.config import load_study
 from rnnpipe.errors import RnnpipeError
 from rnnpipe.file_runs import fold
+from rnnpipe.files import date_back
 from rnnpipe.fingerprint import Fingerprint
 from rnnpipe.process import this_process
 from rnnpipe.settings import canonical

@@ -1,0 +1,40 @@
+"""Files that are whole or absent, and their dates."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from rnnpipe.files import date_back
+
+HOUR = 3600
+
+
+def test_files_from_the_future_are_dated_back_in_their_order(tmp_path: Path) -> None:
+    now = time.time()
+    ages = {"b/late": 9.0, "a": -3.0, "b/soon": 0.5, "same": 0.5, "b/c/last": 24.0, "long_ago": -900.0}
+    for name, hours in ages.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, (now + hours * HOUR,) * 2)
+    assert date_back(tmp_path) == 4
+    dates = {name: (tmp_path / name).stat().st_mtime for name in ages}
+    assert max(dates.values()) <= time.time()
+    assert dates["long_ago"] < dates["a"] < dates["b/soon"] == dates["same"] < dates["b/late"] < dates["b/c/last"]
+    assert dates["a"] == (now - 3 * HOUR), "what is not from the future stays as it is"
+    assert date_back(tmp_path) == 0
+
+
+def test_where_all_files_are_from_the_future_none_is_afterwards(tmp_path: Path) -> None:
+    for k in range(3):
+        (tmp_path / str(k)).touch()
+        os.utime(tmp_path / str(k), (time.time() + (k + 1) * HOUR,) * 2)
+    assert date_back(tmp_path) == 3
+    dates = [(tmp_path / str(k)).stat().st_mtime for k in range(3)]
+    assert dates == sorted(set(dates)) and dates[-1] <= time.time()
+
+
+def test_there_may_be_no_folder_yet(tmp_path: Path) -> None:
+    assert date_back(tmp_path / "results") == 0
