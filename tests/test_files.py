@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 from rnnpipe.files import date_back
 
+ROOT = Path(__file__).parents[1]
 HOUR = 3600
 
 
@@ -38,3 +41,28 @@ def test_where_all_files_are_from_the_future_none_is_afterwards(tmp_path: Path) 
 
 def test_there_may_be_no_folder_yet(tmp_path: Path) -> None:
     assert date_back(tmp_path / "results") == 0
+
+
+WRITER = """
+import sys
+from rnnpipe.files import whole
+with whole(sys.argv[1]) as tmp:
+    tmp.write_text("half")
+    print("writes", flush=True)
+    tmp.write_text(sys.stdin.read())
+"""
+
+
+def test_two_processes_that_write_the_same_file_leave_one_whole(tmp_path: Path) -> None:
+    path = tmp_path / "result"
+    command = [sys.executable, "-c", WRITER, str(path)]
+    both = [
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    for process in both:
+        assert process.stdout and process.stdout.readline() == "writes\n"
+    assert not path.exists()
+    for text, process in zip(("first", "second"), both, strict=True):
+        process.communicate(text)
+        assert process.returncode == 0 and path.read_text() == text
+    assert list(tmp_path.iterdir()) == [path]
