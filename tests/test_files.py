@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from rnnpipe.files import date_back
 
 ROOT = Path(__file__).parents[1]
@@ -66,3 +68,31 @@ def test_two_processes_that_write_the_same_file_leave_one_whole(tmp_path: Path) 
         process.communicate(text)
         assert process.returncode == 0 and path.read_text() == text
     assert list(tmp_path.iterdir()) == [path]
+
+
+INTERRUPTED = """
+import signal, sys
+import numpy as np
+from rnnpipe.io import hdf5
+count, of, write = 0, int(sys.argv[2]), hdf5._Output.write
+def interrupted(self, data):
+    global count
+    count += 1
+    if count == of:
+        signal.raise_signal(signal.SIGINT)
+    return write(self, data)
+hdf5._Output.write = interrupted
+try:
+    with hdf5.create(sys.argv[1], "x", {}, {}) as file:
+        file["values"] = np.arange(1000.0)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.parametrize("write", [1, 2, 3, 4])
+def test_ctrl_c_while_hdf5_writes_leaves_no_file_and_no_stack_trace(write: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "x.h5"), str(write)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")
+    assert not list(tmp_path.iterdir())

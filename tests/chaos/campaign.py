@@ -27,9 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--small", action="store_true", help="one training, its evaluation, a figure and the claims only"
-    )
+    parser.add_argument("--small", action="store_true", help="one training, its evaluation and a figure only")
     parser.add_argument("--folder", type=Path, help="where to work; kept, and the undisturbed run used again")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="chaos") as temporary:

@@ -15,7 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
 
-from chaos.running import PATIENCE, SMALL, Place  # noqa: E402
+from chaos.running import DATA, PATIENCE, SMALL, TRAINING, Place  # noqa: E402
 
 OWN_MOUNTS = ("unshare", "--map-root-user", "--mount")
 SIZE_KB = 16_384
@@ -96,13 +96,12 @@ def read_only(place: Place, undisturbed: Place) -> None:
 
 def main(what: str, tree: str, undisturbed: str, folder: str, *rooms_kb: str) -> None:
     there = Place(Path(undisturbed), Path(tree), SMALL)
-    here = Place(Path(folder), Path(tree), SMALL)
-    if what == "full":
-        full(here, there, here.folder, [int(room) for room in rooms_kb])
-    elif what == "full_results":
-        full(here, there, here.results, [int(room) for room in rooms_kb])
-    else:
+    here = Place(Path(folder), Path(tree), DATA if what == "read_only" else TRAINING)
+    rooms = [int(room) for room in rooms_kb]
+    if what == "read_only":
         read_only(here, there)
+    else:
+        full(here, there, here.results if what == "full_results" else here.folder, rooms)
 
 
 if __name__ == "__main__":

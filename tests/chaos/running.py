@@ -24,10 +24,14 @@ MARK = "RNNPIPE_CHAOS"
 PATIENCE = 900.0
 """Seconds after which something hangs, on a machine however busy."""
 
-SMALL = ("results/figures/learning.pdf", "results/claims.csv")
-"""A data set, a training, its evaluation, a figure and the claims."""
+DATA = ("results/dataset/motion/behaviour.h5",)
+TRAINING = ("results/figures/learning.pdf",)
+"""A training and a figure of it."""
+SMALL = (*TRAINING, "results/evaluate/network/seed1.behaviour.h5")
+"""A data set, a training, its evaluation and a figure."""
 EVERYTHING = (
-    *SMALL,
+    *TRAINING,
+    "results/claims.csv",
     "results/figures/behaviour.pdf",
     "results/fixed_points/network/seed1.h5",
     "results/evaluate/rate/lif/seed1.trials.h5",
@@ -146,8 +150,13 @@ class Place:
         return sorted(str(path.relative_to(self.folder)) for path in found if path.name != "rnnpipe_code.json")
 
     def differences(self, undisturbed: Place) -> list[str]:
-        """In what this folder differs from an undisturbed one: nothing, if all is well."""
+        """In what this folder differs from an undisturbed one: nothing, if all is well.
+
+        Where fewer targets were made, their files are compared.
+        """
         here, there = self.files(), undisturbed.files()
+        if self.targets != undisturbed.targets:
+            there = {name: digest for name, digest in there.items() if name in here}
         said = [f"{name}: left over" for name in here.keys() - there.keys()]
         said += [f"{name}: missing" for name in there.keys() - here.keys()]
         said += [f"{name}: other bytes" for name in here.keys() & there.keys() if here[name] != there[name]]
