@@ -71,7 +71,7 @@ def stop_requests() -> Iterator[list[int]]:
 
 @contextlib.contextmanager
 def interrupted_later() -> Iterator[None]:
-    """A block that Ctrl-C does not break off, for what must not be left halfway: it raises KeyboardInterrupt after it."""
+    """Ctrl-C raises KeyboardInterrupt after the block only: for what must not be left halfway."""
     default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if not default or threading.current_thread() is not threading.main_thread():
         yield
