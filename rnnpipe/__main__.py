@@ -2,6 +2,11 @@
 
 import sys
 
-from rnnpipe.cli.main import main
+try:
+    from rnnpipe.cli.main import main
 
-sys.exit(main())
+    status = main()
+except KeyboardInterrupt:  # while that was imported
+    print("rnnpipe: interrupted.", file=sys.stderr)
+    status = 130
+sys.exit(status)

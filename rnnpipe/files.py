@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from rnnpipe.errors import ArtefactError
+
+MICROSECOND = 1000
+"""In ns: dates in seconds, as Snakemake compares them, tell no less than a quarter of it apart."""
 
 
 @contextlib.contextmanager
@@ -57,6 +61,32 @@ def check_writable(*paths: str | Path) -> None:
             probe.unlink()
         except OSError as error:
             raise ArtefactError(f"{path}: cannot be written ({error.strerror}); check the folder.") from None
+
+
+def date_back(folder: str | Path) -> int:
+    """Date files of a folder that are from the future, by a clock that was set back, just after the others of it.
+
+    Snakemake refuses what it makes of an input from the future, since that seems older. The order of all files stays as
+    it is, so that what is to be made again is found as before.
+
+    Returns:
+        How many files were dated back.
+    """
+    now, dates = time.time_ns(), {}
+    for path in Path(folder).rglob("*"):
+        with contextlib.suppress(OSError):
+            if path.is_file() and not path.is_symlink():
+                dates[path] = path.stat().st_mtime_ns
+    future = sorted({date for date in dates.values() if date > now})
+    if not future:
+        return 0
+    last = max((date for date in dates.values() if date <= now), default=now - MICROSECOND * (len(future) + 1))
+    back = {date: last + MICROSECOND * k for k, date in enumerate(future, start=1)}
+    for path, date in dates.items():
+        if date in back:
+            with contextlib.suppress(OSError):
+                os.utime(path, ns=(back[date], back[date]))
+    return sum(date in back for date in dates.values())
 
 
 def _remove_leftovers(path: Path) -> None:

@@ -5,7 +5,7 @@ the package that they import (at any depth, also inside functions), and over the
 that this code imports. Comments, layout, docstrings and help texts do not count, nor does a module that the stage
 never imports. Modules that are imported by a name known only at run time must be named by the caller.
 
-Standard library only: the workflow imports this file while it is being read.
+Nothing but the standard library and what needs no more: the workflow imports this file while it is being read.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import ast
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+
+from rnnpipe.errors import ArtefactError
+from rnnpipe.files import whole
 
 FORMAT = 2
 """Raise it to make every stored hash differ."""
@@ -131,11 +133,8 @@ class Fingerprint:
     def _save(self) -> None:
         if self._changed and self._cache_path:
             self._changed = False
-            with contextlib.suppress(OSError):  # only a cache
-                self._cache_path.parent.mkdir(parents=True, exist_ok=True)
-                part = self._cache_path.with_suffix(f".{os.getpid()}")
-                part.write_text(json.dumps(self._cache))
-                os.replace(part, self._cache_path)
+            with contextlib.suppress(OSError, ArtefactError), whole(self._cache_path) as tmp:  # only a cache
+                tmp.write_text(json.dumps(self._cache))
 
 
 def _sha256(text: str) -> str:

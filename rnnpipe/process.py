@@ -8,24 +8,50 @@ import fcntl
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 
 
-def end_with_parent(sig: signal.Signals = signal.SIGTERM) -> None:
+def this_process() -> str:
+    """What the processes that this one starts are told for `end_with_parent`: its number, and where that holds."""
+    return f"{os.getpid()}@{_number_space()}"
+
+
+def end_with_parent(parent: str, sig: signal.Signals = signal.SIGTERM) -> None:
     """Linux: get `sig` when the process that started this one dies, `kill -9` included; elsewhere do nothing.
 
     Meant for jobs of the workflow, which nobody would stop once Snakemake is gone. Called first thing in a process.
+
+    Args:
+        parent: `this_process()` of the one whose end counts, since it may be gone before this is called.
+        sig: The signal.
     """
     if not sys.platform.startswith("linux"):
         return
-    parent = os.getppid()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(sig), 0, 0, 0)
-        if os.getppid() != parent:  # it died before the call
-            os.kill(os.getpid(), sig)
+    number, _, space = parent.partition("@")
+    # a container may stand between the two, and have numbers of its own
+    if number.isdigit() and os.getppid() != int(number) and space == _number_space() and not _alive(int(number)):
+        os.kill(os.getpid(), sig)
+
+
+def _number_space() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process runs, or at least has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
@@ -41,6 +67,23 @@ def stop_requests() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def interrupted_later() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt after the block only: for what must not be left halfway."""
+    default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not default or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: received.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if received:
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

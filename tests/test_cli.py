@@ -411,3 +411,9 @@ def test_info_on_foreign_hdf5_and_on_nothing(tmp_path: Path, capsys: Any) -> Non
     ):
         assert main(["info", str(tmp_path / name)]) == 3
         assert message in capsys.readouterr().err
+
+
+def test_ctrl_c_while_it_starts_ends_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")  # what the program imports first
+    done = run("info", "x.h5", env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
+    assert done.returncode == 130 and done.stderr == "rnnpipe: interrupted.\n"

@@ -168,3 +168,10 @@ def test_a_job_of_the_workflow_parses_no_code_to_say_what_made_its_file(
     monkeypatch.setattr("rnnpipe.fingerprint.ast.parse", None)
     assert provenance("gather") == alone
     assert CODE_CACHE in (ROOT / "workflow/rules/common.smk").read_text()
+
+
+def test_what_a_killed_process_left_of_a_cache_goes(package: Path) -> None:
+    leftover = package / f".cache.json.{2**22 + 1}.part"  # of a process that was killed; no process has this number
+    leftover.write_text("{")
+    assert hashes(package, package / "cache.json") == hashes(package)
+    assert [path.name for path in package.glob("*cache*")] == ["cache.json"] and not leftover.exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import random
 import signal
@@ -11,6 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from rnnpipe.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 SMALL = [
@@ -139,3 +143,48 @@ def test_a_damaged_or_foreign_checkpoint_is_not_used(undisturbed: Path, tmp_path
     assert "of other settings" in wait_for_training(process)
     output, _ = process.communicate()
     assert process.returncode == 0, output
+
+
+class FullAtTheEnd(io.StringIO):
+    """A log on a disk that has room for all but the last line."""
+
+    def write(self, text: str) -> int:
+        if "wrote " in text:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(text)
+
+
+RULES = {
+    "policy_gradient": ["--task.name=rdm_fixed", "--learning.max_updates=2", "--learning.on_failure=keep"],
+    "bptt": ["--task.name=go_nogo", "--learning.max_trials=2", "--learning.evaluation_trials=2"],
+    "regression": ["--task.name=cddm", "--learning.max_iterations=2"],
+    "sb3": ["--task.name=rdm_fixed", "--learning.max_steps=100"],
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_training_whose_last_line_cannot_be_logged_is_kept(
+    rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has failed, so the workflow deletes its files: the next attempt must not begin anew."""
+    if rule == "sb3":
+        pytest.importorskip("stable_baselines3", reason="needs the extra rnnpipe[sb3]")
+    files = ["--network=net.pth", "--history=net.h5", "--checkpoint=state", "--seed=3", "--device=cpu"]
+    words = ["train", f"--learning.rule={rule}", *RULES[rule], *files]
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", FullAtTheEnd())
+        assert main(words) == 3
+    assert "no space left on device; free some space" in capsys.readouterr().err
+    written = Path("net.pth").read_bytes()
+    Path("net.pth").unlink()
+    assert main(words) == 0
+    assert "continuing from state" in capsys.readouterr().out
+    assert Path("net.pth").read_bytes() == written and not Path("state").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_mistake_that_cannot_be_told_keeps_its_status() -> None:
+    command = [sys.executable, "-m", "rnnpipe", "info", "missing.h5"]
+    with open("/dev/full", "w") as full:
+        assert subprocess.run(command, cwd=ROOT, stdout=full, stderr=full).returncode == 3

@@ -6,6 +6,7 @@ its imports (numpy, torch, ...) happen after the thread counts of numerical libr
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import os
@@ -104,8 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = list(sys.argv[1:] if argv is None else argv)
     set_threads(args)
-    if os.environ.get("RNNPIPE_END_WITH_PARENT") == "1":  # set by the workflow for its jobs
-        end_with_parent()
+    if parent := os.environ.get("RNNPIPE_END_WITH_PARENT"):  # set by the workflow for its jobs
+        end_with_parent(parent)
     try:
         result: Any = rnnpipe.main(args=args, prog_name="rnnpipe", standalone_mode=False)
         sys.stdout.flush()
@@ -133,5 +134,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _fail(sentence: str, status: int) -> int:
     if os.environ.get("RNNPIPE_DEBUG") == "1":
         traceback.print_exc()
-    print(f"rnnpipe: {sentence}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # a log on a disk that is full
+        print(f"rnnpipe: {sentence}", file=sys.stderr)
     return status

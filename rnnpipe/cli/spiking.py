@@ -96,10 +96,10 @@ def command(settings: dict[str, Any], paths: Sequence[Path], factor_of: Path | N
         progress.close()
         read = [*(("network", one.path) for one in networks), ("factor_of", factor_of)]
         _write(out, task, networks, done, search, plain, {**made_by, **noted_inputs(out, read)})
+        mapped = [row for row in done if np.isfinite(row["heldout"])]
+        accuracy = f", mean held-out accuracy {np.mean([row['heldout'] for row in mapped]):.3f}" if mapped else ""
+        print(f"wrote {out} ({len(mapped)} of {len(networks)} networks mapped{accuracy})", flush=True)
         kept.drop()
-    mapped = [row for row in done if np.isfinite(row["heldout"])]
-    accuracy = f", mean held-out accuracy {np.mean([row['heldout'] for row in mapped]):.3f}" if mapped else ""
-    print(f"wrote {out} ({len(mapped)} of {len(networks)} networks mapped{accuracy})", flush=True)
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:

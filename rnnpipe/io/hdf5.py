@@ -27,6 +27,7 @@ from rnnpipe.errors import ArtefactError
 from rnnpipe.files import whole
 from rnnpipe.io.probe import DEPTH, LARGEST_RATIO
 from rnnpipe.io.seal import check_sound, seal
+from rnnpipe.process import interrupted_later
 
 SCHEMA_VERSION = 1
 
@@ -58,7 +59,9 @@ def create(
     """
     with whole(path) as tmp, _Output(tmp, "w+b") as output:
         try:
-            with h5py.File(output, "w") as file:
+            with interrupted_later():
+                file = h5py.File(output, "w")
+            try:
                 file.attrs["kind"] = kind
                 file.attrs["schema_version"] = SCHEMA_VERSION
                 file.attrs["settings"] = json.dumps(settings, sort_keys=True)
@@ -66,6 +69,9 @@ def create(
                 for name, value in attributes.items():
                     file.attrs[name] = value
                 yield file
+            finally:
+                with interrupted_later():
+                    file.close()
         except (RuntimeError, ValueError, KeyError, OSError):
             if output.error is None:
                 raise
@@ -78,10 +84,10 @@ class _Output(io.FileIO):
     """A file that keeps its first write error for later and pretends that all is well.
 
     HDF5 cannot recover from a failed write: it complains from destructors, in stack traces nobody can catch. So it is
-    spared the news, and `create` reports the error.
+    spared the news, Ctrl-C's too, and `create` reports the error.
     """
 
-    error: OSError | None = None
+    error: OSError | KeyboardInterrupt | None = None
 
     def write(self, data: Any) -> int:
         rest = memoryview(data).cast("B")
@@ -89,14 +95,14 @@ class _Output(io.FileIO):
         try:
             while rest and self.error is None:
                 rest = rest[super().write(rest) or 0 :]
-        except OSError as error:
+        except (OSError, KeyboardInterrupt) as error:
             self.error = error
         return size
 
     def truncate(self, size: int | None = None) -> int:
         try:
             return super().truncate(size)
-        except OSError as error:
+        except (OSError, KeyboardInterrupt) as error:
             self.error = self.error or error
             return size or 0
 

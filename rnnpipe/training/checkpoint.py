@@ -39,5 +39,8 @@ class Checkpoint:
         write_tensors(self.path, content)
 
     def drop(self) -> None:
-        """Remove the checkpoint once the results are written."""
+        """Remove the checkpoint once the results are written, last of all.
+
+        A job that cannot write its last line, on a full disk, has failed, and the workflow deletes its results.
+        """
         self.path.unlink(missing_ok=True)

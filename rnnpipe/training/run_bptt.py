@@ -64,9 +64,9 @@ def train(job: Job) -> None:
                 f" histories are beside {job.network(failed[0].seed)} as *.failed.*. Raise learning.max_trials, take"
                 " other seeds, or set learning.on_failure: keep."
             )
+        n, trained = len(ensemble.members), len(ensemble.members) - len(failed)
+        print(f"{trained} of {n} networks reached the criterion; wrote {job.network(job.seeds[0])} ...", flush=True)
         kept.drop()
-    n, trained = len(ensemble.members), len(ensemble.members) - len(failed)
-    print(f"{trained} of {n} networks reached the criterion; wrote {job.network(job.seeds[0])} ...", flush=True)
 
 
 def _beside(job: Job) -> Path:

@@ -71,5 +71,5 @@ def train(job: Job) -> None:
                 f"the criterion was not reached after {summary}; history in {history}, network in {network_path}."
                 " Raise learning.max_updates, try another seed, or set learning.on_failure: keep."
             )
+        print(f"{'criterion not reached' if failed else 'done'} after {summary}; wrote {network_path}", flush=True)
         kept.drop()
-    print(f"{'criterion not reached' if failed else 'done'} after {summary}; wrote {network_path}", flush=True)

@@ -66,14 +66,14 @@ def train(job: Job) -> None:
                 else f"the network of seed {seeds} diverged more than {learning.max_rollbacks} times; networks and"
                 f" histories are beside {job.network(failed[0].seed)} as *.failed.*. Lower learning.learning_rate."
             )
+        errors = sorted(score["mse"] for score in scores)
+        print(
+            f"{len(members) - len(failed)} of {len(members)} networks trained; error on fresh trials {errors[0]:.4g}"
+            + (f" to {errors[-1]:.4g}" if len(errors) > 1 else "")
+            + f"; wrote {job.network(job.seeds[0])} ...",
+            flush=True,
+        )
         kept.drop()
-    errors = sorted(score["mse"] for score in scores)
-    print(
-        f"{len(members) - len(failed)} of {len(members)} networks trained; error on fresh trials {errors[0]:.4g}"
-        + (f" to {errors[-1]:.4g}" if len(errors) > 1 else "")
-        + f"; wrote {job.network(job.seeds[0])} ...",
-        flush=True,
-    )
 
 
 def _beside(job: Job) -> Path:

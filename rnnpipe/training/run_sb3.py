@@ -86,13 +86,13 @@ def train(job: Job) -> None:
             **_targets(task, settings),
         )
         save_agent(agent_path, agent)
+        measured = ", ".join(f"{word} {score[name]:.3f}" for name, word in SHOWN.items() if name in score)
+        print(
+            f"done after {score['n_steps']} steps, {score['n_trials_trained']} trials; last block: {measured}; wrote"
+            f" {agent_path}",
+            flush=True,
+        )
         kept.drop()
-    measured = ", ".join(f"{word} {score[name]:.3f}" for name, word in SHOWN.items() if name in score)
-    print(
-        f"done after {score['n_steps']} steps, {score['n_trials_trained']} trials; last block: {measured}; wrote"
-        f" {agent_path}",
-        flush=True,
-    )
 
 
 def _run(learner: Learner, checkpoint: Checkpoint, checkpoint_seconds: float) -> None:

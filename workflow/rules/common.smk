@@ -34,14 +34,21 @@ put_first("PYTHONPATH", str(ROOT))
 sys.path.insert(0, str(ROOT))
 # idle OpenMP threads sleep: spinning ones stall every stage that shares their cores
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# no orphans: a stage that is started by `exec` ends when Snakemake is killed
-os.environ.update(RNNPIPE_END_WITH_PARENT="1")
-
 from rnnpipe.config import load_study
 from rnnpipe.errors import RnnpipeError
 from rnnpipe.file_runs import fold
+from rnnpipe.files import date_back
 from rnnpipe.fingerprint import Fingerprint
+from rnnpipe.process import this_process
 from rnnpipe.settings import canonical
+
+# no orphans: a stage that is started by `exec` ends when Snakemake is killed
+os.environ.update(RNNPIPE_END_WITH_PARENT=this_process())
+
+# where Snakemake keeps its records; it says so itself, but in a stack trace
+records = Path(".snakemake").absolute()
+if not os.access(records if records.exists() else records.parent, os.W_OK):
+    raise WorkflowError(f"{records}: cannot be written; run the workflow in a folder that can.")
 
 try:
     study = load_study(config, (".", ROOT), "config/config.yaml")
