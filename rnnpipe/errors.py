@@ -1,6 +1,13 @@
 """Errors that are the user's to mend: each is one sentence, shown without a stack trace."""
 
 
+def brief(error: BaseException) -> str:
+    """What a library says of an error, in one printable line: it may quote the bytes of a broken file."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    printable = "".join(c if c.isprintable() else "?" for c in text)
+    return printable if len(printable) <= 200 else f"{printable[:197]}..."
+
+
 class RnnpipeError(Exception):
     """Base of all errors the command line turns into one sentence and a non-zero exit."""
 

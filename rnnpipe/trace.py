@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any, Literal
 from rnnpipe.errors import ArtefactError
 from rnnpipe.inputs import sha256_of
 from rnnpipe.io.hdf5 import attributes, open_sound
+from rnnpipe.io.plain import mapping_of, settings_of
 from rnnpipe.io.record import read_record
 from rnnpipe.settings import canonical
 
@@ -173,10 +173,8 @@ def _of_tensors(path: Path) -> MadeBy:
     content = read_tensors(path, kind or "network")
     if "provenance" not in content:
         return MadeBy(path, kind)
-    try:
-        settings, provenance = json.loads(content["settings"]), json.loads(content["provenance"])
-    except (KeyError, TypeError, ValueError, RecursionError):
-        raise ArtefactError(f"{path}: its settings or its provenance are damaged; make the file again.") from None
+    settings = settings_of(str(path), content.get("settings"))
+    provenance = mapping_of(str(path), "'provenance'", content["provenance"])
     return _made_by(path, kind, settings, provenance, content.get("seed"))
 
 

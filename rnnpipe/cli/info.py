@@ -13,6 +13,7 @@ import h5py
 
 from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.io.hdf5 import SCHEMA_VERSION, attributes, open_sound
+from rnnpipe.io.plain import mapping_of, score_of, settings_of
 
 if TYPE_CHECKING:
     from rnnpipe.networks.rate_network import RateNetwork
@@ -109,7 +110,9 @@ def _agent(path: Path) -> list[str]:
 
     content = read_tensors(path, "sb3_agent")
     try:
-        settings, provenance = json.loads(content["settings"]), json.loads(content["provenance"])
+        settings = settings_of(str(path), content["settings"])
+        provenance = mapping_of(str(path), "'provenance'", content["provenance"])
+        score = score_of(str(path), content["score"])
         task, learning = settings["task"], settings["learning"]
         lines = ["kind: agent of Stable-Baselines3", f"task: {task['name']}", f"algorithm: {learning['algorithm']}"]
         lines += [f"dt: {task['dt']:g} ms", f"seed: {content['seed']}"]
@@ -117,7 +120,7 @@ def _agent(path: Path) -> list[str]:
         for name, tensor in content["policy"].items():
             rms = f"{float(tensor.double().square().mean().sqrt()):.4g}" if tensor.numel() else ""
             rows.append((name, " x ".join(map(str, tensor.shape)), str(tensor.dtype), rms))
-        lines += _columns(rows) + _tree("score", content["score"])
+        lines += _columns(rows) + _tree("score", score)
         return lines + _tree("settings", settings) + _tree("provenance", provenance)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtefactError(f"{path}: is damaged or incomplete ({error!r}); train the agent again.") from None

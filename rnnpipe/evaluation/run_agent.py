@@ -57,8 +57,8 @@ def agent_run(path: Path, dataset: Path, device: str, activity: bool) -> Iterato
             "dataset_seed": int(trials.attributes.get("seed", -1)),
             "input_names": [*agent.task.input_names, *passed.names(agent.task.action_names)],
             "action_names": list(agent.task.action_names),
-            "n_trials_trained": int(agent.score["n_trials_trained"]),
-            "reached_criterion": bool(agent.score["reached_criterion"]),
+            "n_trials_trained": int(agent.score.get("n_trials_trained", -1)),
+            "reached_criterion": bool(agent.score.get("reached_criterion", False)),
         }
         settings = {
             "task": {"name": agent.task.name, **agent.task.model_dump(mode="json")},

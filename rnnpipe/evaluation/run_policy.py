@@ -59,8 +59,8 @@ def policy_run(
             "dataset_seed": int(trials.attributes.get("seed", -1)),
             "input_names": list(network.task.input_names),
             "action_names": list(network.task.action_names),
-            "n_trials_trained": int(network.score["n_trials_trained"]),
-            "reached_criterion": bool(network.score["reached_criterion"]),
+            "n_trials_trained": int(network.score.get("n_trials_trained", -1)),
+            "reached_criterion": bool(network.score.get("reached_criterion", False)),
         }
         if mapped is not None and factor is not None:
             assert isinstance(trials, TrialsFile) and isinstance(network.task, Task)

@@ -18,6 +18,7 @@ import torch
 
 from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.io.network import SCHEMA_VERSION, read_tensors, write_tensors
+from rnnpipe.io.plain import mapping_of, score_of, seed_of, settings_of
 from rnnpipe.networks.ctrnn import ARRAYS, Ctrnn
 from rnnpipe.networks.ctrnn_constraints import WEIGHTS, Constraints
 from rnnpipe.networks.ctrnn_settings import CtrnnSettings
@@ -94,9 +95,9 @@ def read_ctrnn(path: str | Path) -> StoredCtrnn:
         ArtefactError: Missing, truncated, foreign, hostile, or of another kind; a wrong shape, value or sign.
     """
     content = read_tensors(path, KIND)
-    path = Path(path)
+    path, where = Path(path), str(path)
     try:
-        settings = json.loads(content["settings"])
+        settings = settings_of(where, content["settings"])
         task_settings = dict(settings["task"])
         task = parse(trial_task_class(task_settings.pop("name")), task_settings, "task")
         if not isinstance(task, RegressionTask):
@@ -123,9 +124,9 @@ def read_ctrnn(path: str | Path) -> StoredCtrnn:
             settings=settings,
             network_settings=units,
             task=task,
-            seed=int(content["seed"]),
-            score=dict(content["score"]),
-            provenance=json.loads(content["provenance"]),
+            seed=seed_of(where, content["seed"]),
+            score=score_of(where, content["score"]),
+            provenance=mapping_of(where, "'provenance'", content["provenance"]),
         )
     except SettingsError as error:
         raise ArtefactError(f"{path}: was made with settings this rnnpipe does not know: {error}") from None

@@ -23,8 +23,9 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnnpipe.errors import ArtefactError
+from rnnpipe.errors import ArtefactError, brief
 from rnnpipe.files import whole
+from rnnpipe.io.plain import mapping_of, settings_of
 from rnnpipe.io.probe import DEPTH, LARGEST_RATIO
 from rnnpipe.io.seal import check_sound, seal
 from rnnpipe.process import interrupted_later
@@ -211,18 +212,26 @@ def open_sound(path: Path, expected: str = "an artefact of rnnpipe") -> Iterator
             _check_contained(file, path)
             yield file
         except (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError) as error:
-            if not any("h5py" in frame.filename for frame in traceback.extract_tb(error.__traceback__)):
+            if not _in_reading(error):
                 raise  # a mistake of the reader is not one of the file
-            raise ArtefactError(f"{path}: is damaged ({_first_line(error)}); make it again.") from error
+            raise ArtefactError(f"{path}: is damaged ({brief(error)}); make it again.") from error
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+def _in_reading(error: BaseException) -> bool:
+    """Whether HDF5 has raised an error, and not while a result was written, which may happen while a file is open."""
+    frames = traceback.extract_tb(error.__traceback__)
+    first = next((i for i, frame in enumerate(frames) if "h5py" in frame.filename), None)
+    if first is None:
+        return False
+    ours = [frame.name for frame in frames[:first] if frame.filename == __file__]
+    return not ours or ours[-1] not in ("create", "put", "fill")
 
 
 def _check_contained(group: h5py.Group, path: Path, depth: int = 0) -> None:
     """Check that all that a file has is in it: no links, no data of other files, not more than there is room for."""
     for name in group:
+        if not isinstance(name, str):
+            raise ArtefactError(f"{path}: holds something of the name {name!r:.40}, which is no text; make it again.")
         where = f"{path}: {posixpath.join(str(group.name), name)!r}"
         if not isinstance(group.get(name, getlink=True), h5py.HardLink):
             raise ArtefactError(f"{where} is a link; rnnpipe writes none and follows none, make the file again.")
@@ -282,8 +291,10 @@ def attributes(file: h5py.File) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for name in file.attrs:
         value = file.attrs[name]
-        if name in ("settings", "provenance"):
-            value = _mapping(file, name, value)
+        if name == "settings":
+            value = settings_of(file.filename, value, "attribute 'settings'")
+        elif name == "provenance":
+            value = mapping_of(file.filename, "attribute 'provenance'", value)
         elif isinstance(value, np.ndarray):
             value = value.tolist()
         elif isinstance(value, np.generic):
@@ -292,23 +303,8 @@ def attributes(file: h5py.File) -> dict[str, Any]:
         expected = _ATTRIBUTES.get(name)
         if expected is not None and (not isinstance(value, expected) or value != value):
             raise ArtefactError(f"{file.filename}: attribute {name!r} cannot be {value!r:.40}; make the file again.")
-    for group in _GROUPS & plain.get("settings", {}).keys():
-        if not isinstance(plain["settings"][group], dict):
-            raise ArtefactError(f"{file.filename}: the settings of {group} are no mapping; make the file again.")
     return {"settings": {}, "provenance": {}, **plain}
 
 
 _ATTRIBUTES = {"task": str, "dt": int | float, "seed": int, "dataset_seed": int, "environment_id": str}
 """Types of attributes that many kinds have."""
-_GROUPS = {"task", "network", "value_network", "learning", "lif", "search"}
-"""What is a group of settings in files of several kinds."""
-
-
-def _mapping(file: h5py.File, name: str, value: Any) -> dict[str, Any]:
-    try:
-        decoded = json.loads(value)
-    except (TypeError, ValueError, RecursionError):
-        decoded = None
-    if not isinstance(decoded, dict):
-        raise ArtefactError(f"{file.filename}: attribute {name!r} is not JSON of a mapping; make the file again.")
-    return decoded

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from rnnpipe.errors import ArtefactError
-from rnnpipe.io.hdf5 import Field, attributes, create, put, read
+from rnnpipe.io.hdf5 import Field, attributes, create, open_sound, put, read
 
 KIND = "history"
 _ROW = ("validation",)
@@ -206,7 +204,7 @@ def any_history(path: str | Path) -> pd.DataFrame:
         ArtefactError: The file is none.
     """
     readers = {KIND: read_history, BPTT_KIND: read_bptt_history, REGRESSION_KIND: read_regression_history}
-    kind = KIND
-    with contextlib.suppress(OSError), h5py.File(path, "r") as file:
-        kind = str(file.attrs.get("kind"))
-    return readers.get(kind, read_history)(path)  # which says what is wrong with a file that is no history
+    with open_sound(Path(path), "a history") as file:
+        kind = file.attrs.get("kind")
+    found = kind if isinstance(kind, str) else KIND
+    return readers.get(found, read_history)(path)  # which says what is wrong with a file that is no history

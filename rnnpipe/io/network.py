@@ -7,7 +7,6 @@ network's parameters), masks, score, provenance, and `resume`, the state of the 
 from __future__ import annotations
 
 import io
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnpipe.errors import ArtefactError, SettingsError
+from rnnpipe.errors import ArtefactError, SettingsError, brief
 from rnnpipe.files import whole
 from rnnpipe.io.archive import check_archive, check_plain
+from rnnpipe.io.plain import mapping_of, score_of, seed_of, settings_of
 from rnnpipe.networks.parameters import effective, recurrent_shapes
 from rnnpipe.networks.policy_kind import policy_kind
 from rnnpipe.networks.settings import ValueSettings
@@ -98,7 +98,7 @@ def read_tensors(path: str | Path, kind: str) -> dict[str, Any]:
     except Exception as error:  # torch raises whatever a damaged or hostile pickle leads to
         hostile = "weights_only" in str(error) or "Unsupported" in str(error)
         what = "holds objects other than tensors and plain values and was not read" if hostile else "cannot be read"
-        reason = f" ({error})" if isinstance(error, ValueError) and not hostile else ""
+        reason = f" ({brief(error)})" if isinstance(error, ValueError) and not hostile else ""
         raise ArtefactError(f"{path}: {what}{reason}; expected a {kind} file (.pth) written by rnnpipe.") from None
     if not isinstance(content, dict) or content.get("kind") != kind:
         raise ArtefactError(f"{path}: is not a {kind} file of rnnpipe.")
@@ -120,55 +120,81 @@ def kind_of(path: str | Path) -> str:
         return ""
 
 
+def tensors_of(where: str, part: str, value: object, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """Tensors by name: no others than `shapes` has, of real numbers that are finite.
+
+    Args:
+        where: The file.
+        part: What they are called there.
+        value: What it holds.
+        shapes: Shapes by name.
+
+    Raises:
+        ArtefactError: They are not.
+    """
+    if not isinstance(value, Mapping):
+        raise ArtefactError(f"{where}: {part} is {value!r:.40}, expected tensors by name; train the network again.")
+    for name, tensor in value.items():
+        if name not in shapes:
+            known = ", ".join(shapes) or "none"
+            raise ArtefactError(f"{where}: {part} has {name!r:.40}, expected {known}; train the network again.")
+        if not isinstance(tensor, Tensor) or tensor.dtype not in (torch.float32, torch.float64):
+            found = tensor.dtype if isinstance(tensor, Tensor) else repr(tensor)
+            raise ArtefactError(f"{where}: {part}.{name} is {found!s:.40}, expected a tensor of float32.")
+        if tuple(tensor.shape) != shapes[name]:
+            raise ArtefactError(f"{where}: {part}.{name} has shape {tuple(tensor.shape)}, expected {shapes[name]}.")
+        if not bool(torch.isfinite(tensor).all()):
+            raise ArtefactError(f"{where}: {part}.{name} holds NaN or infinite values; train the network again.")
+    return dict(value)
+
+
+def all_tensors_of(where: str, part: str, value: object, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """The same, where none may be missing."""
+    tensors = tensors_of(where, part, value, shapes)
+    for name in shapes:
+        if name not in tensors:
+            raise ArtefactError(f"{where}: {part} has no {name!r}; train the network again.")
+    return tensors
+
+
 def read_network(path: str | Path) -> Network:
     """Read a trained network and check that its tensors are those its settings ask for.
 
     Raises:
-        ArtefactError: See `read_tensors`; also a missing part, a tensor of the wrong shape or a non-finite one.
+        ArtefactError: See `read_tensors`; also a missing part, a tensor of the wrong shape or a non-finite one, plain
+            values of the wrong types.
     """
     content = read_tensors(path, KIND)
-    path = Path(path)
+    path, where = Path(path), str(path)
     try:
-        settings = json.loads(content["settings"])
+        settings = settings_of(where, content["settings"])
         task_settings = dict(settings["task"])
         task = parse(task_class(task_settings.pop("name")), task_settings, "task")
         kind = policy_kind(settings["network"].get("kind"))
         network: Any = parse(kind.settings, settings["network"], "network")
         value_network = parse(ValueSettings, settings["value_network"], "value_network")
-        masks = content["masks"]
-        parts = {"policy": content["policy"], "value": content["value"]}
         n_actions = len(task.action_names)
-        expected = {
+        shapes = {
             "policy": kind.shapes(network, len(task.input_names), n_actions),
             "value": _value_shapes(value_network, network.n_units + n_actions),
         }
-        for part, tensors in parts.items():
-            for name, shape in expected[part].items():
-                tensor = tensors[name]
-                if tuple(tensor.shape) != shape:
-                    raise ArtefactError(f"{path}: {part}.{name} has shape {tuple(tensor.shape)}, expected {shape}.")
-                if not bool(torch.isfinite(tensor).all()):
-                    raise ArtefactError(f"{path}: {part}.{name} holds NaN or infinite values; train the network again.")
-            for name, mask in masks[part].items():
-                if mask.shape != tensors[name].shape:
-                    raise ArtefactError(
-                        f"{path}: masks.{part}.{name} has shape {tuple(mask.shape)}, expected"
-                        f" {tuple(tensors[name].shape)}."
-                    )
+        parts = {part: all_tensors_of(where, part, content[part], shapes[part]) for part in shapes}
+        masks = {part: tensors_of(where, f"masks.{part}", content["masks"][part], shapes[part]) for part in shapes}
+        kept = {name: shapes["policy"][name] for name in kind.kept_initial}
         return Network(
             path=path,
             settings=settings,
-            seed=int(content["seed"]),
+            seed=seed_of(where, content["seed"]),
             task=task,
             policy=effective(parts["policy"], masks["policy"]),
             value=effective(parts["value"], masks["value"]),
-            score=dict(content["score"]),
-            provenance=json.loads(content["provenance"]),
+            score=score_of(where, content["score"]),
+            provenance=mapping_of(where, "'provenance'", content["provenance"]),
             parameters=parts,
-            masks={part: dict(masks[part]) for part in parts},
+            masks=masks,
             policy_settings=network,
             value_settings=value_network,
-            initial={name: content["initial"][name] for name in kind.kept_initial},
+            initial=all_tensors_of(where, "initial", content["initial"], kept) if kept else {},
         )
     except SettingsError as error:
         raise ArtefactError(f"{path}: was made with settings this rnnpipe does not know: {error}") from None

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from rnnpipe.errors import ArtefactError, SettingsError
 from rnnpipe.io.network import KIND as POLICY
 from rnnpipe.io.network import SCHEMA_VERSION, kind_of, read_network, read_tensors, write_tensors
+from rnnpipe.io.plain import score_of, seed_of, settings_of
 from rnnpipe.networks.rate_network import RateNetwork
 from rnnpipe.networks.rate_parameters import as_network
 from rnnpipe.networks.rate_settings import RateSettings
@@ -92,7 +93,7 @@ def read_rate_network(path: str | Path, task: Task | None = None) -> StoredRateN
         return _of_policy(path)
     content = read_tensors(path, KIND)
     try:
-        settings = json.loads(content["settings"])
+        settings = settings_of(str(path), content["settings"])
         task_settings = dict(settings["task"])
         trained_on = parse(trial_task_class(task_settings.pop("name")), task_settings, "task")
         rate = parse(RateSettings, settings["network"], "network")
@@ -100,7 +101,11 @@ def read_rate_network(path: str | Path, task: Task | None = None) -> StoredRateN
         missing = [name for name in ARRAYS if name not in arrays]
         if missing:
             raise ArtefactError(f"{path}: has no array {missing[0]!r}; train the network again.")
-        network = as_network(arrays, rate, trained_on.dt, int(content["seed"]), trained_on.name).check(str(path))
+        for name, array in arrays.items():
+            if array.dtype not in (np.float32, np.float64):
+                raise ArtefactError(f"{path}: {name} holds {array.dtype}, expected float32; train the network again.")
+        seed = seed_of(str(path), content["seed"])
+        network = as_network(arrays, rate, trained_on.dt, seed, trained_on.name).check(str(path))
         expected = rate.n_units, len(trained_on.input_names)
         if (network.n_units, network.n_inputs) != expected:
             raise ArtefactError(
@@ -108,7 +113,7 @@ def read_rate_network(path: str | Path, task: Task | None = None) -> StoredRateN
                 f" for {expected[0]} and {expected[1]}; train the network again."
             )
         return StoredRateNetwork(
-            path, network, settings, trained_on, dict(content["score"]), rate.sigma_rec, rate.sigma_init
+            path, network, settings, trained_on, score_of(str(path), content["score"]), rate.sigma_rec, rate.sigma_init
         )
     except SettingsError as error:
         raise ArtefactError(f"{path}: was made with settings this rnnpipe does not know: {error}") from None
@@ -143,7 +148,11 @@ def _of_mat(path: Path, file: Any, task: Task | None) -> StoredRateNetwork:
     score: dict[str, Any] = {}
     for ours, theirs in (("accuracy", "eval_perf_mean"), ("loss", "eval_loss_mean"), ("n_trials_trained", "tr")):
         if theirs in variables:
-            score[ours] = float(np.asarray(variables[theirs]).reshape(-1)[0]) + (theirs == "tr")  # tr counts from 0
+            values = variables[theirs]
+            if values.dtype.kind not in "fiub" or (theirs == "tr" and not np.isfinite(values).all()):
+                raise ArtefactError(f"{path}: variable {theirs!r} holds no number; remove it, or evaluate it again.")
+            if values.size:
+                score[ours] = float(values.flat[0]) + (theirs == "tr")  # tr counts from 0
     if "accuracy" in score:
         # the file has no flag of success: the authors' criterion is applied to its last evaluation
         score["reached_criterion"] = score["accuracy"] > 0.95 and score.get("loss", 0.0) < 7

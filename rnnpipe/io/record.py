@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnpipe.errors import ArtefactError
+from rnnpipe.io.plain import mapping_of
 
 PNG_KEYWORD = "rnnpipe"
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -49,10 +50,10 @@ def read_record(path: Path) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
-        record = None
-    if not isinstance(record, dict) or not isinstance(record.get("provenance"), dict):
+        record = mapping_of(str(path), "its record", text)
+    except ArtefactError:
+        record = {}
+    if not isinstance(record.get("provenance"), dict):
         raise ArtefactError(f"{path}: its record of what made it is damaged; make the file again.")
     return record
 

@@ -137,6 +137,8 @@ class RateNetwork:
             "b_rec": (n,),
             "gamma": (n,),
         }
+        shapes |= {} if self.w_initial is None else {"w_initial": (n, n)}
+        shapes |= {} if self.gamma_initial is None else {"gamma_initial": (n,)}
         for name, shape in shapes.items():
             array = getattr(self, name)
             if array.shape != shape:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from rnnpipe.errors import ArtefactError
+from rnnpipe.errors import ArtefactError, brief
 
 LARGE = 20_000
 """Bytes from which a PNG is packed anew."""
@@ -56,7 +56,7 @@ def embed(path: Path) -> Embedded:
                 if scaled or len(packed) < len(content):
                     kind, content = "webp", packed
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ArtefactError(f"{path}: is not a whole image ({error}); draw it again.") from None
+        raise ArtefactError(f"{path}: is not a whole image ({brief(error)}); draw it again.") from None
     uri = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
     return Embedded(uri, *size, n_bytes=len(content), scaled=scaled)
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import torch
 
-from rnnpipe.errors import ArtefactError, SettingsError
+from rnnpipe.errors import ArtefactError, SettingsError, brief
 from rnnpipe.io.network import SCHEMA_VERSION, read_tensors, write_tensors
+from rnnpipe.io.plain import mapping_of, score_of, seed_of, settings_of
 from rnnpipe.settings import parse
 from rnnpipe.tasks import task_class
 from rnnpipe.tasks._environment import AnyTask
@@ -134,9 +135,9 @@ def load_agent(path: str | Path, device: str = "cpu") -> Agent:
         ArtefactError: Missing, truncated, foreign, hostile or of another version, or its tensors are not finite or not
             those that its settings ask for.
     """
-    content = read_tensors(path, KIND)
+    content, where = read_tensors(path, KIND), str(path)
     try:
-        settings = json.loads(content["settings"])
+        settings = settings_of(where, content["settings"])
         values = dict(settings["task"])
         task = parse(task_class(values.pop("name")), values, "task")
         learning = parse(Sb3Settings, settings["learning"], "learning")
@@ -146,11 +147,13 @@ def load_agent(path: str | Path, device: str = "cpu") -> Agent:
         with torch.random.fork_rng(devices=[]):  # its weights are drawn, and then replaced
             model = make_model(make_env(task, learning, learning.n_envs), learning, None, device)
         model.policy.load_state_dict(content["policy"])
-        rest = int(content["seed"]), curve, dict(content["score"]), dict(json.loads(content["provenance"]))
+        score = score_of(where, content["score"])
+        made_by = mapping_of(where, "'provenance'", content["provenance"])
+        rest = seed_of(where, content["seed"]), curve, score, made_by
     except SettingsError as error:
         raise ArtefactError(f"{path}: was made with settings this rnnpipe does not know: {error}") from None
     except RuntimeError as error:
-        reason = " ".join(str(error).split())
+        reason = brief(error)
         raise ArtefactError(f"{path}: its tensors are not those that its settings ask for ({reason}).") from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtefactError(f"{path}: is damaged or incomplete ({error!r}); train the agent again.") from None

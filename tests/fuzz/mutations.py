@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -27,6 +28,10 @@ SEAL = 81
 """Length of the seal at the end of an HDF5 file, bytes."""
 EDGES = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**63 - 1, 2**63, 2**64 - 1)
 """Integers at which counters, sizes and signs turn over."""
+LARGEST = 2**24
+"""Dataset that is read to be changed, bytes; those of the corpus are far smaller."""
+UNWRITABLE = (ValueError, TypeError, OSError, AttributeError, RuntimeError, KeyError, OverflowError)
+"""What h5py raises where it cannot write something."""
 TEXTS = (
     "",
     "\0",
@@ -301,9 +306,16 @@ def mutate_pth(rng: random.Random, data: bytes, canary: Path) -> bytes:
 
 def mutate_hdf5(rng: random.Random, data: bytes, canary: Path) -> bytes:
     """An HDF5 file with one to three changes that the library itself could have written."""
-    buffer = io.BytesIO(data)
-    with h5py.File(buffer, "r+") as file:
-        for _ in range(rng.choice((1, 1, 2, 3))):
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        data = _changed_hdf5(rng, data, canary)
+    return data
+
+
+def _changed_hdf5(rng: random.Random, data: bytes, canary: Path) -> bytes:
+    """One change; where the library refuses to write it, which two changes of one dataset may lead to, another one."""
+    for _ in range(100):
+        buffer = io.BytesIO(data)
+        with contextlib.suppress(*UNWRITABLE), h5py.File(buffer, "r+") as file:
             names: list[str] = []
             file.visititems(
                 lambda name, item, names=names: names.append(name) if isinstance(item, h5py.Dataset) else None
@@ -312,7 +324,9 @@ def mutate_hdf5(rng: random.Random, data: bytes, canary: Path) -> bytes:
                 _attribute(rng, file)
             else:
                 _dataset(rng, file, rng.choice(names), canary)
-    return buffer.getvalue()
+            file.close()
+            return buffer.getvalue()
+    raise AssertionError("every change is refused")
 
 
 def _attribute(rng: random.Random, file: h5py.File) -> None:
@@ -340,6 +354,8 @@ def _attribute(rng: random.Random, file: h5py.File) -> None:
 
 def _dataset(rng: random.Random, file: h5py.File, name: str, canary: Path) -> None:
     old = file[name]
+    if old.shape is None or old.nbytes > LARGEST:
+        raise ValueError(f"{name} has been made an impossible one")
     shape, dtype = list(old.shape), old.dtype
     values = old[()]
     what = rng.choice(

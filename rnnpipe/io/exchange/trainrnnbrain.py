@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnpipe.errors import ArtefactError, SettingsError
+from rnnpipe.errors import ArtefactError, SettingsError, brief
 from rnnpipe.io.ctrnn import as_ctrnn
 from rnnpipe.networks.ctrnn import ARRAYS, Ctrnn
 from rnnpipe.networks.ctrnn_constraints import Constraints
@@ -77,7 +77,7 @@ def read_parameters(path: str | Path) -> dict[str, Any]:
             found = _Plain(io.BytesIO(content)).load()
     except Exception as error:  # a damaged or hostile pickle raises whatever it leads to
         raise ArtefactError(
-            f"{path}: cannot be read as parameters ({error}); expected a dictionary of arrays."
+            f"{path}: cannot be read as parameters ({brief(error)}); expected a dictionary of arrays."
         ) from None
     if not isinstance(found, Mapping):
         raise ArtefactError(f"{path}: holds {type(found).__name__}, expected a dictionary with W_rec, W_inp and W_out.")
@@ -115,8 +115,8 @@ def as_network(parameters: Mapping[str, Any], given: CtrnnSettings, dt: float, p
         for name in ("b_rec", "x_init"):
             arrays[name] = np.zeros(n, np.float32) if arrays[name] is None else arrays[name].reshape(-1)
         said = _said(parameters, n, dt)
-    except (TypeError, ValueError, KeyError) as error:
-        raise ArtefactError(f"{path}: holds parameters that are no arrays of numbers ({error}).") from None
+    except (TypeError, ValueError, KeyError, ArithmeticError) as error:
+        raise ArtefactError(f"{path}: holds parameters that are no arrays of numbers ({brief(error)}).") from None
     for name in given.model_fields_set & set(said):
         if getattr(given, name) != said[name]:
             raise SettingsError(
@@ -141,7 +141,13 @@ def as_network(parameters: Mapping[str, Any], given: CtrnnSettings, dt: float, p
 
 def _array(parameters: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     value = next((parameters[name] for name in names if parameters.get(name) is not None), None)
-    return None if value is None else np.asarray(value, np.float64).astype(np.float32)
+    if value is None:
+        return None
+    array = np.asarray(value)
+    if array.dtype.kind == "c" or not array.size:
+        raise ValueError(f"{names[0]} is of shape {array.shape} and type {array.dtype}")
+    with np.errstate(over="ignore"):  # what is too large for float32 is found out with what is not finite
+        return array.astype(np.float64).astype(np.float32)
 
 
 def _said(parameters: Mapping[str, Any], n: int, dt: float) -> dict[str, Any]:
