@@ -41,6 +41,8 @@ class EpisodesFile:
         self.path, self.attributes = Path(path), attributes(file)
         self._seeds: NDArray[np.int64] = file["seed"][:]
         self.n_trials = len(self._seeds)
+        if (self._seeds < 0).any():
+            raise ArtefactError(f"{self.path}: holds a seed below 0, which resets no environment; make it again.")
         assert isinstance(network.task, EnvironmentTask)
         self._task = network.task
         made_for, id = self.attributes.get("task"), self.attributes.get("environment_id")

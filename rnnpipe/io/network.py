@@ -137,10 +137,12 @@ def tensors_of(where: str, part: str, value: object, shapes: Mapping[str, tuple[
     for name, tensor in value.items():
         if name not in shapes:
             known = ", ".join(shapes) or "none"
-            raise ArtefactError(f"{where}: {part} has {name!r:.40}, expected {known}; train the network again.")
+            raise ArtefactError(f"{where}: {part} has {name!r:.40}, expected only {known}; train the network again.")
         if not isinstance(tensor, Tensor) or tensor.dtype not in (torch.float32, torch.float64):
             found = tensor.dtype if isinstance(tensor, Tensor) else repr(tensor)
-            raise ArtefactError(f"{where}: {part}.{name} is {found!s:.40}, expected a tensor of float32.")
+            raise ArtefactError(
+                f"{where}: {part}.{name} is {found!s:.40}, expected a tensor of float32; train the network again."
+            )
         if tuple(tensor.shape) != shapes[name]:
             raise ArtefactError(f"{where}: {part}.{name} has shape {tuple(tensor.shape)}, expected {shapes[name]}.")
         if not bool(torch.isfinite(tensor).all()):

@@ -15,6 +15,7 @@ from rnnpipe.errors import ArtefactError
 
 GROUPS = ("task", "network", "value_network", "learning", "lif", "search")
 """What is a group of settings in files of several kinds."""
+_AGAIN = "make the file again"
 _LARGEST = 2**63 - 1
 """Integer that HDF5 and numpy can hold."""
 
@@ -35,7 +36,7 @@ def mapping_of(where: str, name: str, text: object) -> dict[str, Any]:
     except (TypeError, ValueError, RecursionError):
         decoded = None
     if not isinstance(decoded, dict):
-        raise ArtefactError(f"{where}: {name} is not JSON of a mapping of finite values; make the file again.")
+        raise ArtefactError(f"{where}: {name} is not JSON of a mapping of finite values; {_AGAIN}.")
     return decoded
 
 
@@ -55,7 +56,7 @@ def settings_of(where: str, text: object, name: str = "'settings'") -> dict[str,
     settings = mapping_of(where, name, text)
     for group in GROUPS:
         if not isinstance(settings.get(group, {}), dict):
-            raise ArtefactError(f"{where}: the settings of {group} are no mapping; make the file again.")
+            raise ArtefactError(f"{where}: the settings of {group} are no mapping; {_AGAIN}.")
     return settings
 
 
@@ -66,7 +67,7 @@ def seed_of(where: str, value: object) -> int:
         ArtefactError: It is no integer that a seed can be.
     """
     if not isinstance(value, int) or not -1 <= value <= _LARGEST:
-        raise ArtefactError(f"{where}: its seed is {value!r:.40}, expected an integer; make the file again.")
+        raise ArtefactError(f"{where}: its seed is {value!r:.40}, expected an integer; {_AGAIN}.")
     return int(value)
 
 
@@ -77,13 +78,13 @@ def score_of(where: str, value: object) -> dict[str, Any]:
         ArtefactError: It is none.
     """
     if not isinstance(value, Mapping):
-        raise ArtefactError(f"{where}: its score is {value!r:.40}, expected numbers by name; make the file again.")
+        raise ArtefactError(f"{where}: its score is {value!r:.40}, expected numbers by name; {_AGAIN}.")
     for name, number in value.items():
         if not isinstance(name, str) or not isinstance(number, int | float):
-            raise ArtefactError(f"{where}: its score has {name!r:.40} = {number!r:.40}, expected a number there.")
+            raise ArtefactError(f"{where}: its score has {name!r:.40} = {number!r:.40}, expected a number; {_AGAIN}.")
         if isinstance(number, int) and abs(number) > _LARGEST:
-            raise ArtefactError(f"{where}: its score has {name!r:.40} = {number!r:.40}, more than can be counted.")
+            raise ArtefactError(f"{where}: its score has {name!r:.40} = {number!r:.40}, too large a number; {_AGAIN}.")
     trials = value.get("n_trials_trained", 0)
     if not isinstance(trials, int):
-        raise ArtefactError(f"{where}: its score has 'n_trials_trained' = {trials!r:.40}, expected a whole number.")
+        raise ArtefactError(f"{where}: its score says n_trials_trained = {trials!r:.40}, not a whole number; {_AGAIN}.")
     return dict(value)

@@ -150,7 +150,10 @@ def _of_mat(path: Path, file: Any, task: Task | None) -> StoredRateNetwork:
         if theirs in variables:
             values = variables[theirs]
             if values.dtype.kind not in "fiub" or (theirs == "tr" and not np.isfinite(values).all()):
-                raise ArtefactError(f"{path}: variable {theirs!r} holds no number; remove it, or evaluate it again.")
+                found = f"{values.flat[0]!s:.40}" if values.size else "text"
+                raise ArtefactError(
+                    f"{path}: variable {theirs!r} is {found!r}, expected a real number; save it as one or remove it."
+                )
             if values.size:
                 score[ours] = float(values.flat[0]) + (theirs == "tr")  # tr counts from 0
     if "accuracy" in score:
