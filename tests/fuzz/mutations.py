@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import random
+import re
 import struct
 import tempfile
 import warnings
@@ -345,7 +346,13 @@ def _attribute(rng: random.Random, file: h5py.File) -> None:
             value = value.replace("\0", "")[:60_000]
         elif isinstance(value, bytes):
             value = np.bytes_(value)
-        elif value is None or isinstance(value, dict) or value == [[]] or value == [] or abs(np.max(value)) > 2**63 - 1:
+        elif (
+            value is None
+            or isinstance(value, dict)
+            or value == [[]]
+            or value == []
+            or not -(2**63) <= np.nan_to_num(np.max(value)) <= 2**63 - 1
+        ):
             value = rng.choice(
                 (h5py.Empty("f"), h5py.Empty(h5py.string_dtype()), np.zeros((0, 3)), np.array([b"\xff"]), file.ref)
             )
@@ -574,6 +581,26 @@ def mutate_npz(rng: random.Random, data: bytes, _: Path) -> bytes:
     return buffer.getvalue()
 
 
+def mutate_pdf(rng: random.Random, data: bytes, _: Path) -> bytes:
+    """A PDF with another record of what made it."""
+    start = data.index(b"/Keywords (") + len(b"/Keywords (")
+    end = data.index(b"})", start) + 1
+    text = mutate_json(rng, re.sub(rb"\\(.)", rb"\1", data[start:end]).decode())
+    return data[:start] + re.sub(rb"([()\\])", rb"\\\1", text.encode("utf-8", "replace")) + data[end:]
+
+
+def mutate_png(rng: random.Random, data: bytes, _: Path) -> bytes:
+    """A PNG with another record of what made it."""
+    mark = b"tEXtrnnpipe\0"
+    at = data.index(mark)
+    (length,) = struct.unpack_from(">I", data, at - 4)
+    end = at + 4 + length
+    part = mark + mutate_json(rng, data[at + len(mark) : end].decode()).encode("utf-8", "replace")
+    return (
+        data[: at - 4] + struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part)) + data[end + 4 :]
+    )
+
+
 STRUCTURED: dict[str, Callable[[random.Random, bytes, Path], bytes]] = {
     ".h5": mutate_hdf5,
     ".pth": mutate_pth,
@@ -581,6 +608,8 @@ STRUCTURED: dict[str, Callable[[random.Random, bytes, Path], bytes]] = {
     ".mat": mutate_mat,
     ".pkl": mutate_pickle,
     ".npz": mutate_npz,
+    ".pdf": mutate_pdf,
+    ".png": mutate_png,
 }
 
 
