@@ -52,12 +52,13 @@ REFERENCE = {
         "Analyses",
         ["analysis.psychometric", "analysis.chronometric", "analysis.durations", "analysis.learning",
          "analysis.selectivity", "analysis.targeted", "analysis.pca", "analysis.participation", "analysis.slow_curves",
-         "analysis.claim", "analysis.claims"],
+         "analysis.claim", "analysis.claims", "analysis.gathered"],
     ),
     "figures": ("Figures", ["figures", "figures.source_data", "figures.style"]),
     "files": (
         "Files",
-        ["io.trials", "io.history", "io.evaluation", "io.fixed_points", "io.rate_network", "io.ctrnn", "io.mat"],
+        ["io.trials", "io.history", "io.evaluation", "io.fixed_points", "io.rate_network", "io.ctrnn", "io.mat",
+         "inputs", "trace", "crate", "file_runs"],
     ),
 }  # fmt: skip
 """By page of the reference: its title and the modules of `rnnpipe` on it."""
