@@ -179,7 +179,7 @@ def test_hostile_network_runs_no_code(made: Path, tmp_path: Path, capfd: pytest.
         (lambda c: c["policy"]["w_in"].fill_(float("nan")), ["w_in", "NaN"]),
         (lambda c: c.update(settings="{}"), ["task"]),
         (lambda c: c.update(settings=c["settings"].replace('"tau"', '"tua"')), ["tua"]),
-        (lambda c: c["policy"].update(b_out="no tensor"), ["damaged"]),
+        (lambda c: c["policy"].update(b_out="no tensor"), ["policy.b_out", "expected a tensor"]),
     ],
 )
 def test_network_that_is_not_what_it_says(

@@ -74,6 +74,7 @@ INTERRUPTED = """
 import signal, sys
 import numpy as np
 from rnnpipe.io import hdf5
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 count, of, write = 0, int(sys.argv[2]), hdf5._Output.write
 def interrupted(self, data):
     global count
