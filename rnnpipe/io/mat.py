@@ -443,8 +443,9 @@ class _Reader:
             w_initial=w0,
             gamma_initial=gamma0,
             task=self._task(),
+            # one that is none is left out; NaN compares to nothing
             seed=int(seed.flat[0])
-            if seed is not None and seed.size and seed.dtype.kind in "iuf" and np.isfinite(seed.flat[0])
+            if seed is not None and seed.size and seed.dtype.kind in "iuf" and 0 <= seed.flat[0] < 2**63
             else -1,
         ).check(str(self.path))
 

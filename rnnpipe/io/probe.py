@@ -1,13 +1,16 @@
 """Reads all of an HDF5 file, to see whether the library survives it: a program for a process of its own.
 
-Its status is 0 unless the library crashes, or a value claims more than the file can hold. That the library reports an
-error is no concern here: whoever opens the file next will be told the same.
+Its status is 0 unless the library crashes, a value claims more than the file can hold, or what an object has cannot be
+listed, so that it cannot be read here, but could be looked up by name. Any other error that the library reports is no
+concern here: whoever opens the file next will be told the same.
 """
 
 import contextlib
 import os
 import resource
 import sys
+from collections.abc import Iterable
+from typing import NoReturn
 
 import h5py
 
@@ -21,7 +24,7 @@ ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError
 def read_group(group: h5py.Group, size: int, depth: int = 0) -> None:
     """Read the attributes and datasets of a group and of those below it."""
     read_attributes(group)
-    for name in group if depth < DEPTH else ():
+    for name in listed(group, group) if depth < DEPTH else ():
         with contextlib.suppress(*ERRORS):
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 continue  # no reader follows it
@@ -35,9 +38,24 @@ def read_group(group: h5py.Group, size: int, depth: int = 0) -> None:
 
 def read_attributes(item: h5py.Group | h5py.Dataset) -> None:
     """Read the attributes of an object, one by one."""
-    for name in list(item.attrs):
+    for name in listed(item.attrs, item):
         with contextlib.suppress(*ERRORS):
             item.attrs[name]
+
+
+def listed(names: Iterable[str], of: h5py.Group | h5py.Dataset) -> list[str]:
+    """The names of attributes or members of an object."""
+    try:
+        return list(names)
+    except ERRORS:
+        refuse(f"what {of.name} has cannot be listed")
+
+
+def refuse(problem: str) -> NoReturn:
+    """End with a sentence for the one who asked."""
+    print(problem)
+    sys.stdout.flush()
+    os._exit(1)
 
 
 def read_dataset(dataset: h5py.Dataset, size: int) -> None:
@@ -47,9 +65,7 @@ def read_dataset(dataset: h5py.Dataset, size: int) -> None:
     if dataset.shape is None or dataset.is_virtual or dataset.external:
         return
     if dataset.nbytes > LARGEST_RATIO * size:
-        print(f"{dataset.name} claims {dataset.nbytes} bytes, more than a file of {size} bytes can hold")
-        sys.stdout.flush()
-        os._exit(1)
+        refuse(f"{dataset.name} claims {dataset.nbytes} bytes, more than a file of {size} bytes can hold")
     if dataset.shape == ():
         dataset[()]
     else:
