@@ -21,6 +21,7 @@ import h5py
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import scipy.io
 import torch
 from fuzz.mutations import STRUCTURED, mutate_bytes, mutate_hdf5, mutate_mat
 from hypothesis import given, settings
@@ -36,7 +37,7 @@ from rnnpipe.io.exchange.trainrnnbrain import as_network as foreign
 from rnnpipe.io.exchange.trainrnnbrain import read_parameters
 from rnnpipe.io.hdf5 import create, open_sound
 from rnnpipe.io.history import any_history, read_history, write_history
-from rnnpipe.io.mat import write_mat
+from rnnpipe.io.mat import read_mat, write_mat
 from rnnpipe.io.mat5 import read_variables
 from rnnpipe.io.network import kind_of, read_network, read_tensors, write_tensors
 from rnnpipe.io.rate_network import read_rate_network, write_rate_network
@@ -530,3 +531,23 @@ def test_the_record_of_a_figure_is_changed(suffix: str, tmp_path: Path) -> None:
             assert read_record(path) != json.loads(text)
         except ArtefactError as error:
             assert str(error).startswith(f"{path}: ")
+
+
+def test_attributes_are_plain_values(whole: Path, tmp_path: Path) -> None:
+    for value in (h5py.Empty("f8"), "reference"):
+        bad = tmp_path / "bad.h5"
+        bad.write_bytes(whole.read_bytes())
+        with h5py.File(bad, "r+") as file:
+            file.attrs["note"] = file.ref if value == "reference" else value
+        with pytest.raises(ArtefactError, match="bad.h5: attribute 'note' is no plain value"):
+            read_history(bad)
+
+
+def test_a_matlab_file_may_have_no_seed_that_is_one(tmp_path: Path) -> None:
+    network = initial_network(RateSettings(n_units=5), 1, 1, 5.0, np.random.default_rng(0))
+    path = tmp_path / "n.mat"
+    for seed, read in ((1e46, -1), (np.nan, -1), (7.0, 7)):
+        write_mat(path, network)
+        content = scipy.io.loadmat(path)
+        scipy.io.savemat(path, {k: v for k, v in content.items() if not k.startswith("_")} | {"seed": seed})
+        assert read_mat(path).network.seed == read

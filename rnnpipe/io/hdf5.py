@@ -286,7 +286,8 @@ def attributes(file: h5py.File) -> dict[str, Any]:
     """Root attributes as plain values, JSON ones decoded.
 
     Raises:
-        ArtefactError: `settings` or `provenance` is not what JSON of a mapping is, or another one not of its type.
+        ArtefactError: `settings` or `provenance` is not what JSON of a mapping is, or another one is no plain value or
+            not of its type.
     """
     plain: dict[str, Any] = {}
     for name in file.attrs:
@@ -299,11 +300,21 @@ def attributes(file: h5py.File) -> dict[str, Any]:
             value = value.tolist()
         elif isinstance(value, np.generic):
             value = value.item()
+        if not _is_plain(value):  # a reference, or nothing of some type
+            kind = type(value).__name__
+            raise ArtefactError(f"{file.filename}: attribute {name!r} is no plain value ({kind}); make the file again.")
         plain[name] = value
         expected = _ATTRIBUTES.get(name)
         if expected is not None and (not isinstance(value, expected) or value != value):
             raise ArtefactError(f"{file.filename}: attribute {name!r} cannot be {value!r:.40}; make the file again.")
     return {"settings": {}, "provenance": {}, **plain}
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is text or a number, or lists or mappings of them."""
+    if isinstance(value, list | dict):
+        return all(_is_plain(part) for part in (value.values() if isinstance(value, dict) else value))
+    return value is None or isinstance(value, str | bytes | bool | int | float)
 
 
 _ATTRIBUTES = {"task": str, "dt": int | float, "seed": int, "dataset_seed": int, "environment_id": str}
